@@ -1,0 +1,35 @@
+use std::time::Duration;
+
+/// Limits and rhythms of the fan-out.
+#[derive(Clone, Debug)]
+pub struct FanoutConfig {
+    /// A comment is sent on a stream that was idle for so long, moved by at most 10 % either way.
+    pub heartbeat: Duration,
+    /// Bytes of frames that one worker thread keeps in its tails, of all tenants together.
+    pub tail_bytes: usize,
+    /// Bytes of frames that one tenant's tail may keep on one worker thread.
+    pub tail_bytes_per_tenant: usize,
+    /// Batches that may wait for one worker thread. Full: the thread's tails are given up and its streams read the
+    /// journal.
+    pub inbox: usize,
+    /// Bytes that are joined into one write; a single larger frame is written alone.
+    pub joined_write: usize,
+    /// Pushes read from the journal at a time by one stream.
+    pub replay_page: usize,
+    /// Bytes read from the journal at a time by one stream.
+    pub replay_page_bytes: usize,
+}
+
+impl Default for FanoutConfig {
+    fn default() -> Self {
+        Self {
+            heartbeat: Duration::from_secs(15),
+            tail_bytes: 64 << 20,
+            tail_bytes_per_tenant: 4 << 20,
+            inbox: 1024,
+            joined_write: 64 << 10,
+            replay_page: 256,
+            replay_page_bytes: 256 << 10,
+        }
+    }
+}

@@ -1,0 +1,28 @@
+use prometheus_client::metrics::{counter::Counter, gauge::Gauge, histogram::Histogram};
+
+/// What the fan-out counts. Clones share the counters; names are given where they are shown.
+#[derive(Clone, Debug)]
+pub struct FanoutMetrics {
+    /// Live streams.
+    pub subscribers: Gauge,
+    /// Pushes handed to streams, from the tail or the journal.
+    pub deliveries: Counter,
+    /// Of these, pushes that came from the journal.
+    pub replayed: Counter,
+    /// Times that a stream began to read from the journal.
+    pub replays: Counter,
+    /// `gap` events: unknown epoch.
+    pub gaps_unknown: Counter,
+    /// `gap` events: trimmed before it was read.
+    pub gaps_expired: Counter,
+    /// `gap` events: a cursor ahead of the log.
+    pub gaps_ahead: Counter,
+    /// `gap` events: not a cursor.
+    pub gaps_malformed: Counter,
+    /// Seconds from a push's arrival at the gateway to its hand-over to a live stream, once per write.
+    pub lag_seconds: Histogram,
+    /// Bytes of frames in the tails of all threads.
+    pub tail_bytes: Gauge,
+    /// Batches that a thread's full inbox refused; its streams read the journal instead.
+    pub inbox_overflows: Counter,
+}

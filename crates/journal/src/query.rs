@@ -1,0 +1,52 @@
+use std::sync::Arc;
+
+use pushgate_model::{Answer, Seq, StoredPush, TenantId};
+
+/// Which pushes to read: those of `tenants` with `after < seq <= upto`, in the order of seq.
+#[derive(Clone, Debug)]
+pub struct ReadQuery {
+    /// Whose pushes.
+    pub tenants: Vec<TenantId>,
+    /// Positions above this one.
+    pub after: Seq,
+    /// Positions up to this one.
+    pub upto: Seq,
+    /// At most so many pushes.
+    pub limit: usize,
+    /// Stop once the pushes hold so many bytes of text; at least one push is returned.
+    pub max_bytes: usize,
+}
+
+/// Pushes in the order of seq, all from one snapshot of the log.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// The pushes.
+    pub pushes: Vec<Arc<StoredPush>>,
+    /// Whether `limit` or `max_bytes` ended the page, so that there may be more.
+    pub more: bool,
+    /// The highest position of these tenants that was ever trimmed, `Seq::ZERO` when none was: above `after`, it
+    /// says that the reader missed something.
+    pub trimmed: Seq,
+    /// The oldest kept push of these tenants after `after`.
+    pub oldest: Option<Seq>,
+}
+
+/// One push with the answer that was given to the service.
+#[derive(Clone, Debug)]
+pub struct HistoryItem {
+    /// The push.
+    pub push: StoredPush,
+    /// Its answer; nothing when it is still due.
+    pub answer: Option<Answer>,
+}
+
+/// Where the kept pushes of some tenants begin and end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// The oldest kept push.
+    pub oldest: Option<Seq>,
+    /// The newest kept push.
+    pub newest: Option<Seq>,
+    /// The highest position of these tenants that was ever trimmed, `Seq::ZERO` when none was.
+    pub trimmed: Seq,
+}

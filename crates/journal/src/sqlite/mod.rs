@@ -1,0 +1,1 @@
+//! The engine over one SQLite database in WAL mode.

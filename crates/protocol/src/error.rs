@@ -1,0 +1,25 @@
+use pushgate_model::PushId;
+
+/// A binary frame that can't be accepted as what it should be. The connection is never to blame.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}")]
+pub struct DecodeError {
+    /// What is wrong.
+    pub kind: DecodeErrorKind,
+    /// The id (field 1 of the push), when it could be scanned although the rest is broken.
+    pub push_id: Option<PushId>,
+}
+
+/// What is wrong with a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum DecodeErrorKind {
+    /// More bytes than the limit; nothing was decoded.
+    #[error("over the size limit")]
+    TooLarge,
+    /// Not protobuf, or text that is not UTF-8.
+    #[error("not a message of the protocol")]
+    Malformed,
+    /// A push without an id can't be answered, nor recognised when it is sent again.
+    #[error("a push without an id")]
+    MissingId,
+}

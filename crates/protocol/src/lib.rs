@@ -1,0 +1,8 @@
+//! Bytes to frames of the upstream protocol, and back. The only crate that sees the types that prost makes of
+//! `proto/push.proto`; it knows nothing of sockets, stores or answers that are due.
+
+mod error;
+mod frame;
+
+pub use error::{DecodeError, DecodeErrorKind};
+pub use frame::{ClientFrame, ServerFrame, decode_client, decode_server, encode_answer, encode_push};
