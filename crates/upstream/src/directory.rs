@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::SystemTime};
 
 use dashmap::DashMap;
 use pushgate_model::{ConnectionState, TenantId, TenantStatus, Timestamp};
@@ -37,6 +37,25 @@ pub struct TenantSnapshot {
     pub answers: u64,
     /// Where the tenant comes from.
     pub source: Source,
+}
+
+impl TenantSnapshot {
+    /// A tenant that has not begun yet: `waiting`, nothing counted.
+    pub fn new(id: TenantId, source: Source) -> Self {
+        let status = TenantStatus { state: ConnectionState::Waiting, since: SystemTime::now().into(), reason: None };
+        Self {
+            id,
+            status,
+            attempt: 0,
+            next_retry_at: None,
+            connected_since: None,
+            last_push_at: None,
+            pushes: 0,
+            duplicates: 0,
+            answers: 0,
+            source,
+        }
+    }
 }
 
 /// The tenants of this gateway by id. Each entry is written by its tenant's connection alone and read by everybody; no
