@@ -42,6 +42,7 @@ pub struct StreamLimits {
 pub struct AdminConfig {
     /// Where it listens; port 0 takes a free one.
     pub bind: SocketAddr,
-    /// Asked of everybody but health probes and metrics readers on loopback; required when `bind` is not loopback.
+    /// Asked of everybody but health probes; required when `bind` is not loopback. Without one, only requests that name
+    /// a loopback host are answered.
     pub token: Option<SecretString>,
 }

@@ -1,8 +1,10 @@
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use pushgate_fanout::Fanout;
 use pushgate_journal::Journal;
-use pushgate_upstream::Directory;
+use pushgate_upstream::{Directory, UpstreamMetrics};
+
+use crate::Lifecycle;
 
 /// What the routes read from.
 #[derive(Clone)]
@@ -13,4 +15,14 @@ pub struct Deps {
     pub journal: Arc<dyn Journal>,
     /// The tenants and their states.
     pub directory: Arc<Directory>,
+    /// What the connections count.
+    pub upstream_metrics: UpstreamMetrics,
+    /// Whether the gateway is starting, ready or draining.
+    pub lifecycle: Lifecycle,
+}
+
+impl fmt::Debug for Deps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deps").field("lifecycle", &self.lifecycle).finish_non_exhaustive()
+    }
 }

@@ -1,9 +1,35 @@
 //! What subscribers, operators and probes reach over HTTP: streams, history, health, metrics, the admin API.
 //!
-//! The only crate that knows HTTP. It reads what the others publish and decides nothing about pushes.
+//! The only crate that knows HTTP. It reads what the others publish and decides nothing about pushes: which frames a
+//! stream carries is the fan-out's business, what is kept is the journal's, what a connection does is upstream's.
+//!
+//! Begin reading at [`bind`], which opens the two listeners; what the public one serves is listed in `public.rs`, what
+//! the admin one serves in `admin.rs`. Every error of both is built in `problem.rs`, the only place that maps a
+//! mistake to a status; every metric has its name in `metrics.rs`.
 
+mod access;
+mod admin;
 mod config;
+mod demo;
 mod deps;
+mod edge;
+mod error;
+mod history;
+mod lifecycle;
+mod metrics;
+mod probes;
+mod problem;
+mod process;
+mod public;
+mod query;
+mod resume;
+mod server;
+mod socket;
+mod stream;
+mod tenants;
 
 pub use config::{AdminConfig, HttpConfig, PublicConfig, StreamLimits};
 pub use deps::Deps;
+pub use error::HttpError;
+pub use lifecycle::{Lifecycle, Phase};
+pub use server::{Http, HttpHandle, bind};

@@ -1,0 +1,80 @@
+use actix_web::{
+    Error, Handler, HttpResponse, Resource, Responder, ResponseError as _,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    guard,
+    http::header,
+    middleware::Next,
+    web,
+};
+use serde::Serialize;
+
+use crate::{
+    metrics::{HttpCounts, Listener},
+    problem::{CONTENT_TYPE, Problem},
+};
+
+/// What both listeners do round every request.
+#[derive(Clone, Debug)]
+pub(crate) struct Edge {
+    /// Which listener this is.
+    pub(crate) listener: Listener,
+    /// Bytes of a request's body.
+    pub(crate) body_limit: usize,
+    /// Where responses are counted.
+    pub(crate) counts: HttpCounts,
+}
+
+/// Refuses bodies that say of themselves that they are too large, makes every error a problem document, whoever made
+/// it, and counts responses.
+pub(crate) async fn edge(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let edge = request.app_data::<web::Data<Edge>>().expect("both listeners are built with it").clone();
+    let response = if declared_length(&request) > edge.body_limit as u64 {
+        request.into_response(Problem::BodyTooLarge { limit: edge.body_limit }.error_response())
+    } else {
+        as_problem(next.call(request).await?.map_into_boxed_body())
+    };
+    edge.counts.response(edge.listener, response.status());
+    Ok(response)
+}
+
+/// A path that is only read. Everything else there is a 405.
+pub(crate) fn read_only<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: actix_web::FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let reads = guard::Any(guard::Get()).or(guard::Head());
+    web::resource(path).route(web::route().guard(reads).to(handler)).default_service(web::to(method_not_allowed))
+}
+
+/// What a listener answers to paths that it does not have.
+pub(crate) async fn not_found() -> Result<HttpResponse, Problem> {
+    Err(Problem::NotFound)
+}
+
+/// A JSON answer that no cache keeps.
+pub(crate) fn no_store_json(value: &impl Serialize) -> HttpResponse {
+    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(value)
+}
+
+async fn method_not_allowed() -> Result<HttpResponse, Problem> {
+    Err(Problem::MethodNotAllowed { allow: "GET, HEAD" })
+}
+
+fn declared_length(request: &ServiceRequest) -> u64 {
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    length.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// Replaces the body of an error that this crate did not make, such as one of the framework's own.
+fn as_problem(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    let status = response.status();
+    let failed = status.is_client_error() || status.is_server_error();
+    let ours = response.headers().get(header::CONTENT_TYPE).is_some_and(|value| value == CONTENT_TYPE);
+    if failed && !ours { response.into_response(Problem::Status(status).error_response()) } else { response }
+}

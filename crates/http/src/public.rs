@@ -1,0 +1,41 @@
+use std::rc::Rc;
+
+use actix_web::web::{self, Data, ServiceConfig};
+use pushgate_fanout::Shard;
+
+use crate::{
+    Deps, PublicConfig, StreamLimits, demo,
+    edge::{not_found, read_only},
+    history::history,
+    metrics::HttpCounts,
+    stream,
+};
+
+/// What the routes of the public listener share on one worker thread.
+#[derive(Debug)]
+pub(crate) struct Public {
+    pub(crate) deps: Deps,
+    pub(crate) limits: StreamLimits,
+    /// This thread's tails and streams.
+    pub(crate) shard: Rc<Shard>,
+    pub(crate) counts: HttpCounts,
+}
+
+impl Public {
+    /// Call on the worker's own thread: the shard belongs to it.
+    pub(crate) fn new(deps: &Deps, config: &PublicConfig, counts: &HttpCounts) -> Self {
+        Self { deps: deps.clone(), limits: config.limits, shard: deps.fanout.shard(), counts: counts.clone() }
+    }
+}
+
+/// The routes of the public listener.
+pub(crate) fn routes(app: &mut ServiceConfig, public: Public, config: &PublicConfig) {
+    app.app_data(Data::new(public))
+        .service(read_only("/events", stream::several))
+        .service(read_only("/events/{tenant}", stream::one))
+        .service(read_only("/tenants/{tenant}/pushes", history));
+    if config.demo_page {
+        demo::routes(app);
+    }
+    app.default_service(web::to(not_found));
+}

@@ -1,0 +1,140 @@
+use std::{convert::Infallible, time::Duration};
+
+use actix_web::{
+    HttpRequest, HttpResponse, HttpResponseBuilder,
+    body::{self, BodyStream},
+    http::{
+        Method,
+        header::{self, HeaderMap, HeaderName},
+    },
+    web::Data,
+};
+use futures_util::StreamExt as _;
+use pushgate_fanout::Subscribe;
+use pushgate_model::TenantId;
+
+use crate::{lifecycle::Phase, problem::Problem, public::Public, query::Query, resume::resume};
+
+const EVENT_STREAM: &str = "text/event-stream";
+
+/// Tells nginx, and those that took over its header, to pass events on as they come.
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// When a stream that is refused comes back: each somewhere in between, so that they do not all come at once.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
+
+/// `GET /events/{tenant}`: one tenant's pushes as they are committed.
+pub(crate) async fn one(request: HttpRequest, public: Data<Public>) -> Result<HttpResponse, Problem> {
+    let tenant = request.match_info().query("tenant").parse()?;
+    open(&request, &public, vec![tenant])
+}
+
+/// `GET /events?tenant=a&tenant=b`: the pushes of several tenants on one stream.
+pub(crate) async fn several(request: HttpRequest, public: Data<Public>) -> Result<HttpResponse, Problem> {
+    let tenants = named_tenants(&Query::of(&request), public.limits.tenants_per_stream)?;
+    open(&request, &public, tenants)
+}
+
+/// Each tenant once, in the order of the first mention.
+fn named_tenants(query: &Query, limit: usize) -> Result<Vec<TenantId>, Problem> {
+    let mut tenants: Vec<TenantId> = Vec::new();
+    for text in query.all("tenant") {
+        if tenants.iter().any(|known| known.as_str() == text) {
+            continue;
+        }
+        if tenants.len() == limit {
+            return Err(Problem::TooManyTenants { limit });
+        }
+        tenants.push(text.parse()?);
+    }
+    if tenants.is_empty() { Err(Problem::NoTenant) } else { Ok(tenants) }
+}
+
+fn open(request: &HttpRequest, public: &Public, tenants: Vec<TenantId>) -> Result<HttpResponse, Problem> {
+    let phase = public.deps.lifecycle.phase();
+    if phase == Phase::Starting {
+        return refuse(request, public, phase);
+    }
+    if let Some(unknown) = tenants.iter().find(|tenant| !public.deps.directory.contains(tenant)) {
+        return Err(Problem::UnknownTenant(unknown.clone()));
+    }
+    if phase == Phase::Draining && !accepts_events(request.headers()) {
+        return refuse(request, public, phase);
+    }
+    let mut response = head();
+    if request.method() == Method::HEAD {
+        return Ok(response.body(body::None::new()));
+    }
+    let resume = resume(request.headers(), &Query::of(request));
+    tracing::debug!(tenants = tenants.len(), ?resume, "stream opened");
+    public.counts.streams_opened.inc();
+    // During a drain the fan-out ends the stream at once, with a `shutdown` event and a `retry:`.
+    let subscriber = public.shard.subscribe(Subscribe { tenants, resume });
+    Ok(response.body(BodyStream::new(subscriber.map(Ok::<_, Infallible>))))
+}
+
+/// A browser gives up for good on any status but 200, so it is told in its own words to come back.
+fn refuse(request: &HttpRequest, public: &Public, phase: Phase) -> Result<HttpResponse, Problem> {
+    public.counts.stream_refused(phase);
+    if !accepts_events(request.headers()) {
+        return Err(Problem::NotServing(phase));
+    }
+    let retry = fastrand::u128(RETRY.0.as_millis()..=RETRY.1.as_millis());
+    Ok(head().force_close().body(format!("retry: {retry}\n\n")))
+}
+
+fn head() -> HttpResponseBuilder {
+    let mut response = HttpResponse::Ok();
+    response
+        .content_type(EVENT_STREAM)
+        .insert_header((header::CACHE_CONTROL, "no-store, no-transform"))
+        .insert_header((X_ACCEL_BUFFERING, "no"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
+    response
+}
+
+/// Whether the client names `text/event-stream`, as every EventSource does.
+fn accepts_events(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::ACCEPT)
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|range| range.split(';').next())
+        .any(|range| range.trim().eq_ignore_ascii_case(EVENT_STREAM))
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::{http::header::ACCEPT, test::TestRequest};
+
+    use super::*;
+
+    fn named(query: &str) -> Result<Vec<String>, Problem> {
+        let request = TestRequest::with_uri(&format!("/events?{query}")).to_http_request();
+        named_tenants(&Query::of(&request), 2).map(|all| all.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn tenants_are_named_once_and_up_to_the_limit() {
+        assert_eq!(named("tenant=b&tenant=a&tenant=b").unwrap(), ["b", "a"]);
+        assert!(matches!(named(""), Err(Problem::NoTenant)));
+        assert!(matches!(named("tenant=a&tenant=b&tenant=c"), Err(Problem::TooManyTenants { limit: 2 })));
+        assert!(matches!(named("tenant=a,b"), Err(Problem::InvalidTenant(_))));
+        assert!(matches!(named("tenant="), Err(Problem::InvalidTenant(_))));
+    }
+
+    #[test]
+    fn only_a_named_event_stream_counts() {
+        let accepts = |value: &'static str| {
+            let request = TestRequest::default().insert_header((ACCEPT, value)).to_http_request();
+            accepts_events(request.headers())
+        };
+        for yes in ["text/event-stream", "application/json, Text/Event-Stream;q=0.9"] {
+            assert!(accepts(yes), "{yes}");
+        }
+        for no in ["*/*", "text/*", "application/json", "text/event-streams", ""] {
+            assert!(!accepts(no), "{no}");
+        }
+        assert!(!accepts_events(TestRequest::default().to_http_request().headers()));
+    }
+}

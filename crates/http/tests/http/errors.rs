@@ -1,0 +1,63 @@
+use crate::{
+    client::{get, request, send},
+    gateway::Gateway,
+};
+
+#[test]
+fn every_error_is_a_problem_document() {
+    let gateway = Gateway::start();
+    let (public, admin) = (gateway.public, gateway.admin);
+    let table = [
+        (public, "GET", "/", 404, "not-found"),
+        (public, "GET", "/nothing", 404, "not-found"),
+        (public, "GET", "/events/", 404, "not-found"),
+        (public, "GET", "/healthz", 404, "not-found"),
+        (public, "GET", "/demo.js", 404, "not-found"),
+        (public, "GET", "/events/nobody", 404, "unknown-tenant"),
+        (public, "GET", "/events/ACME", 404, "unknown-tenant"),
+        (public, "GET", "/events/a%2Fb", 404, "unknown-tenant"),
+        (public, "GET", "/events/%ff", 404, "unknown-tenant"),
+        (public, "GET", "/events?tenant=acme&tenant=nobody", 404, "unknown-tenant"),
+        (public, "GET", "/events?tenant=acme,globex", 404, "unknown-tenant"),
+        (public, "GET", "/events", 400, "no-tenant"),
+        (public, "GET", "/events?tenant=a&tenant=b&tenant=c&tenant=d", 400, "too-many-tenants"),
+        (public, "POST", "/events", 405, "method-not-allowed"),
+        (public, "DELETE", "/events/acme", 405, "method-not-allowed"),
+        (public, "PUT", "/tenants/acme/pushes", 405, "method-not-allowed"),
+        (public, "GET", "/tenants/nobody/pushes", 404, "unknown-tenant"),
+        (public, "GET", "/tenants/acme/pushes?after=yesterday", 400, "malformed-cursor"),
+        (public, "GET", "/tenants/acme/pushes?after=other-1", 400, "unknown-epoch"),
+        (public, "GET", "/tenants/acme/pushes?limit=0", 400, "invalid-limit"),
+        (admin, "GET", "/", 404, "not-found"),
+        (admin, "GET", "/events/acme", 404, "not-found"),
+        (admin, "POST", "/metrics", 405, "method-not-allowed"),
+        (admin, "DELETE", "/api/tenants", 405, "method-not-allowed"),
+        (admin, "GET", "/api/tenants/nobody", 404, "unknown-tenant"),
+        (admin, "GET", "/api/tenants/No", 404, "unknown-tenant"),
+        (admin, "GET", "/api/tenants?state=happy", 400, "invalid-state"),
+        (admin, "GET", "/api/tenants?limit=-1", 400, "invalid-limit"),
+    ];
+    for (addr, method, path, status, kind) in table {
+        let answer = request(addr, method, path, &[]);
+        assert_eq!((answer.status, answer.problem().as_str()), (status, kind), "{method} {path}");
+        assert_eq!(answer.header("allow"), (status == 405).then_some("GET, HEAD"), "{method} {path}");
+    }
+}
+
+#[test]
+fn a_limit_and_the_allowed_states_are_told() {
+    let gateway = Gateway::start();
+    let too_many = get(gateway.public, "/events?tenant=a&tenant=b&tenant=c&tenant=d", &[]).json();
+    assert!(too_many["detail"].as_str().unwrap().contains('3'), "{too_many}");
+    let state = get(gateway.admin, "/api/tenants?state=happy", &[]).json();
+    assert!(state["detail"].as_str().unwrap().contains("rate_limited"), "{state}");
+}
+
+#[test]
+fn a_body_that_is_too_large_is_refused() {
+    let gateway = Gateway::start();
+    for addr in [gateway.public, gateway.admin] {
+        let answer = send(addr, "POST", "/events", &"x".repeat(1025));
+        assert_eq!((answer.status, answer.problem().as_str()), (413, "body-too-large"));
+    }
+}
