@@ -1,7 +1,14 @@
 use bytes::Bytes;
+use prost::Message;
 use pushgate_model::{Answer, Push, PushId};
 
-use crate::DecodeError;
+use crate::{
+    DecodeError, DecodeErrorKind, scan_push_id,
+    wire::{
+        ClientMessage, DeliveryAck, PushNotification, ServerMessage, client_message, delivery_ack::Status,
+        server_message,
+    },
+};
 
 /// What the service said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,24 +37,62 @@ pub enum ClientFrame {
 ///
 /// # Errors
 /// The frame is larger than `max`, is not a message of the protocol, or is a push without an id.
-pub fn decode_server(_bytes: &[u8], _max: usize) -> Result<ServerFrame, DecodeError> {
-    unimplemented!()
+pub fn decode_server(bytes: &[u8], max: usize) -> Result<ServerFrame, DecodeError> {
+    let fail = |kind| DecodeError { kind, push_id: scan_push_id(bytes) };
+    if bytes.len() > max {
+        return Err(fail(DecodeErrorKind::TooLarge));
+    }
+    let message = ServerMessage::decode(bytes).map_err(|_| fail(DecodeErrorKind::Malformed))?;
+    let Some(server_message::ServerMessage::PushNotification(push)) = message.server_message else {
+        return Ok(ServerFrame::Unknown);
+    };
+    if push.id.is_empty() {
+        return Err(DecodeError { kind: DecodeErrorKind::MissingId, push_id: None });
+    }
+    let PushNotification { id, created_at, title, body } = push;
+    Ok(ServerFrame::Push(Push { id: id.into(), created_at, title, body }))
 }
 
 /// Decodes one binary frame of a gateway. `max` bytes is checked before anything is decoded.
 ///
 /// # Errors
 /// The frame is larger than `max` or is not a message of the protocol.
-pub fn decode_client(_bytes: &[u8], _max: usize) -> Result<ClientFrame, DecodeError> {
-    unimplemented!()
+pub fn decode_client(bytes: &[u8], max: usize) -> Result<ClientFrame, DecodeError> {
+    let fail = |kind| DecodeError { kind, push_id: None };
+    if bytes.len() > max {
+        return Err(fail(DecodeErrorKind::TooLarge));
+    }
+    let message = ClientMessage::decode(bytes).map_err(|_| fail(DecodeErrorKind::Malformed))?;
+    let Some(client_message::ClientMessage::DeliveryAck(ack)) = message.client_message else {
+        return Ok(ClientFrame::Unknown);
+    };
+    let answer = match Status::try_from(ack.status) {
+        Ok(Status::Ack) => Answer::Ack,
+        Ok(Status::Nack) => Answer::Nack,
+        Err(_) => return Ok(ClientFrame::Unknown),
+    };
+    Ok(ClientFrame::Answer { push_id: ack.push_id.into(), answer })
 }
 
 /// Encodes the answer to one push.
-pub fn encode_answer(_push_id: &PushId, _answer: Answer) -> Bytes {
-    unimplemented!()
+pub fn encode_answer(push_id: &PushId, answer: Answer) -> Bytes {
+    let status = match answer {
+        Answer::Ack => Status::Ack,
+        Answer::Nack => Status::Nack,
+    };
+    let ack = DeliveryAck { push_id: push_id.as_str().to_owned(), status: status.into() };
+    let message = ClientMessage { client_message: Some(client_message::ClientMessage::DeliveryAck(ack)) };
+    message.encode_to_vec().into()
 }
 
 /// Encodes one push, as the service does.
-pub fn encode_push(_push: &Push) -> Bytes {
-    unimplemented!()
+pub fn encode_push(push: &Push) -> Bytes {
+    let push = PushNotification {
+        id: push.id.as_str().to_owned(),
+        created_at: push.created_at.clone(),
+        title: push.title.clone(),
+        body: push.body.clone(),
+    };
+    let message = ServerMessage { server_message: Some(server_message::ServerMessage::PushNotification(push)) };
+    message.encode_to_vec().into()
 }

@@ -3,6 +3,12 @@
 
 mod error;
 mod frame;
+mod scan;
+mod wire;
 
 pub use error::{DecodeError, DecodeErrorKind};
 pub use frame::{ClientFrame, ServerFrame, decode_client, decode_server, encode_answer, encode_push};
+pub use scan::scan_push_id;
+
+#[cfg(test)]
+mod tests;
