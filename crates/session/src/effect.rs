@@ -110,7 +110,7 @@ pub enum Effect {
     Close(u16),
     /// Drop the socket at once: the peer is dead. `Session::on_ended` is not called for it.
     Drop,
-    /// There is no socket; dial (through the connect gate) at this time.
+    /// There is no socket; at this time call `Session::on_due`, ask the connect gate for a slot and dial.
     RedialAt(Instant),
     /// The state changed.
     State {

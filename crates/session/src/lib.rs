@@ -5,12 +5,19 @@
 //! the backoff and the pushes in flight. It has no clock, socket, runtime or journal: time comes in as an argument.
 //! Begin reading at [`Session`].
 
+mod backoff;
+mod classify;
 mod config;
 mod effect;
 mod ending;
+mod heartbeat;
+mod in_flight;
 mod session;
 
 pub use config::{BackoffConfig, HeartbeatConfig, InFlightConfig, SessionConfig};
 pub use effect::{CommitOutcome, Committed, Effect, Frame, Quarantine, SocketId};
 pub use ending::{Ending, Lane};
 pub use session::{Session, SessionView};
+
+#[cfg(test)]
+mod tests;

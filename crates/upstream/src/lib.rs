@@ -27,4 +27,4 @@ pub use config::{ConnectConfig, TenantConfig, UpstreamConfig};
 pub use directory::{Directory, Source, TenantSnapshot};
 pub use error::UpstreamError;
 pub use metrics::{Labels, UpstreamMetrics};
-pub use upstream::{Upstream, UpstreamDeps};
+pub use upstream::{Prepared, Upstream, UpstreamDeps};

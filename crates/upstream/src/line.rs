@@ -88,14 +88,15 @@ impl Line {
         self.step(|session, now, effects| session.start(now, effects));
         self.apply_apart();
         while let Some(at) = self.redial_at {
+            if self.while_apart(sleep_until(at.into())).await.is_none() {
+                break;
+            }
+            self.step(|session, _, effects| session.on_due(effects));
+            self.apply_apart();
             let gate = Arc::clone(&self.gate);
-            let slot = self.while_apart(async move {
-                sleep_until(at.into()).await;
-                gate.slot().await
-            });
-            let Some(slot) = slot.await else { break };
+            let Some(slot) = self.while_apart(async move { gate.slot().await }).await else { break };
             self.redial_at = None;
-            self.step(|session, now, effects| session.on_dialling(now, effects));
+            self.step(|session, _, effects| session.on_dialling(effects));
             self.apply_apart();
             self.report.dialled();
             let (dialler, tenant) = (self.dialler.clone(), Rc::clone(&self.tenant));
@@ -134,7 +135,7 @@ impl Line {
     }
 
     fn drain_apart<T>(&mut self) -> Option<T> {
-        self.step(|session, now, effects| session.drain(now, effects));
+        self.step(|session, _, effects| session.drain(effects));
         self.redial_at = None;
         None
     }
@@ -215,6 +216,6 @@ impl Line {
         };
         let committed =
             Committed { socket: SocketId(appended.tag), push_id: appended.push_id, bytes: appended.size, outcome };
-        self.step(|session, now, effects| session.on_committed(committed, now, effects));
+        self.step(|session, _, effects| session.on_committed(committed, effects));
     }
 }

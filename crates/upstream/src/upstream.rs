@@ -3,6 +3,7 @@ use std::{cell::OnceCell, sync::Arc};
 use actix::{Actor, Addr, Arbiter};
 use pushgate_fanout::Fanout;
 use pushgate_journal::Journal;
+use pushgate_model::Answer;
 use pushgate_session::SessionConfig;
 use tokio::sync::oneshot;
 
@@ -22,7 +23,13 @@ pub struct Upstream {
     supervisor: Addr<TenantSupervisor>,
     arbiters: Vec<Arbiter>,
     directory: Arc<Directory>,
-    metrics: UpstreamMetrics,
+}
+
+/// All connections of a gateway, before the first one dials.
+pub struct Prepared {
+    threads: usize,
+    tenants: Vec<TenantConfig>,
+    lines: Lines,
 }
 
 /// What the connections give to and take from.
@@ -35,15 +42,15 @@ pub struct UpstreamDeps {
 }
 
 impl Upstream {
-    /// Starts one connection per enabled tenant. Call inside an actix system.
+    /// Checks what can be checked before anything is dialled.
     ///
     /// # Errors
     /// `ca_file` can't be used.
-    pub fn start(
+    pub fn prepare(
         config: &UpstreamConfig,
         tenants: Vec<TenantConfig>,
         deps: UpstreamDeps,
-    ) -> Result<Self, UpstreamError> {
+    ) -> Result<Prepared, UpstreamError> {
         let dialler = DiallerConfig {
             timeout: config.connect.timeout,
             dead_after: config.heartbeat.dead_after,
@@ -54,36 +61,26 @@ impl Upstream {
         for tenant in &tenants {
             directory.put(TenantSnapshot::new(tenant.id.clone(), tenant.source));
         }
-        let metrics = UpstreamMetrics::default();
-        let arbiters: Vec<_> = (0..config.threads.max(1)).map(|_| Arbiter::new()).collect();
         let lines = Lines {
-            session: session_config(config),
+            session: SessionConfig {
+                max_message: config.max_message,
+                heartbeat: config.heartbeat,
+                backoff: config.backoff,
+                in_flight: config.in_flight,
+                on_quarantine: Answer::Nack,
+            },
             gates: Gates::new(config.connect),
             dialler,
-            deps: deps.clone(),
-            directory: Arc::clone(&directory),
-            metrics: metrics.clone(),
+            deps,
+            directory,
+            metrics: UpstreamMetrics::default(),
         };
-        let spec = SupervisorSpec {
-            tenants,
-            make_line: lines.into_factory(),
-            arbiters: arbiters.iter().map(Arbiter::handle).collect(),
-            directory: Arc::clone(&directory),
-            fanout: deps.fanout,
-            metrics: metrics.clone(),
-        };
-        let supervisor = TenantSupervisor::start_in_arbiter(&arbiters[0].handle(), |_| TenantSupervisor::new(spec));
-        Ok(Self { supervisor, arbiters, directory, metrics })
+        Ok(Prepared { threads: config.threads.max(1), tenants, lines })
     }
 
     /// The tenants and their states.
     pub fn directory(&self) -> Arc<Directory> {
         Arc::clone(&self.directory)
-    }
-
-    /// Counters, shared.
-    pub fn metrics(&self) -> UpstreamMetrics {
-        self.metrics.clone()
     }
 
     /// Ends every connection in order: reads no more, finishes commits, flushes answers, closes with 1001. Returns when
@@ -93,6 +90,35 @@ impl Upstream {
         self.supervisor.do_send(DrainAll(sender));
         // An error means that the supervisor is gone, and its connections with it.
         let _ = drained.await;
+    }
+}
+
+impl Prepared {
+    /// The tenants and their states.
+    pub fn directory(&self) -> Arc<Directory> {
+        Arc::clone(&self.lines.directory)
+    }
+
+    /// Counters, shared.
+    pub fn metrics(&self) -> UpstreamMetrics {
+        self.lines.metrics.clone()
+    }
+
+    /// Starts one connection per enabled tenant. Call inside an actix system.
+    pub fn start(self) -> Upstream {
+        let Self { threads, tenants, lines } = self;
+        let arbiters: Vec<_> = (0..threads).map(|_| Arbiter::new()).collect();
+        let directory = Arc::clone(&lines.directory);
+        let spec = SupervisorSpec {
+            tenants,
+            arbiters: arbiters.iter().map(Arbiter::handle).collect(),
+            directory: Arc::clone(&directory),
+            fanout: lines.deps.fanout.clone(),
+            metrics: lines.metrics.clone(),
+            make_line: lines.into_factory(),
+        };
+        let supervisor = TenantSupervisor::start_in_arbiter(&arbiters[0].handle(), |_| TenantSupervisor::new(spec));
+        Upstream { supervisor, arbiters, directory }
     }
 }
 
@@ -146,14 +172,4 @@ fn thread_dialler(config: &DiallerConfig) -> Dialler {
         static DIALLER: OnceCell<Dialler> = const { OnceCell::new() };
     }
     DIALLER.with(|dialler| dialler.get_or_init(|| Dialler::new(config)).clone())
-}
-
-fn session_config(config: &UpstreamConfig) -> SessionConfig {
-    SessionConfig {
-        max_message: config.max_message,
-        heartbeat: config.heartbeat,
-        backoff: config.backoff,
-        in_flight: config.in_flight,
-        on_quarantine: pushgate_model::Answer::Nack,
-    }
 }

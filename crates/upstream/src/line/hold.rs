@@ -83,7 +83,7 @@ impl Line {
                     self.armed = None;
                     self.step(|session, now, effects| session.on_tick(now, effects));
                 }
-                Event::Draining => self.step(|session, now, effects| session.drain(now, effects)),
+                Event::Draining => self.step(|session, _, effects| session.drain(effects)),
                 Event::Ended(ending) => {
                     self.tell_protocol_error(&mut socket, &ending).await;
                     self.step(|session, now, effects| session.on_ended(&ending, now, effects));
