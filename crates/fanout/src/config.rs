@@ -5,9 +5,10 @@ use std::time::Duration;
 pub struct FanoutConfig {
     /// A comment is sent on a stream that was idle for so long, moved by at most 10 % either way.
     pub heartbeat: Duration,
-    /// Bytes of frames that one worker thread keeps in its tails, of all tenants together.
+    /// Bytes of frames that one worker thread keeps in its tails, of all tenants together. As much again may wait in
+    /// its inbox, and be held by its streams that read the journal.
     pub tail_bytes: usize,
-    /// Bytes of frames that one tenant's tail may keep on one worker thread.
+    /// Bytes of frames that one tenant's tail may keep on one worker thread; the newest frame stays whatever its size.
     pub tail_bytes_per_tenant: usize,
     /// Batches that may wait for one worker thread. Full: the thread's tails are given up and its streams read the
     /// journal.
@@ -16,7 +17,7 @@ pub struct FanoutConfig {
     pub joined_write: usize,
     /// Pushes read from the journal at a time by one stream.
     pub replay_page: usize,
-    /// Bytes read from the journal at a time by one stream.
+    /// Bytes read from the journal at a time by one stream; less when many read.
     pub replay_page_bytes: usize,
 }
 

@@ -1,64 +1,204 @@
-use std::{rc::Rc, sync::Arc, time::Instant};
+use std::{
+    fmt, panic,
+    panic::AssertUnwindSafe,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
 
 use pushgate_journal::{CommitSink, Journal};
-use pushgate_model::{StoredPush, TenantId, TenantStatus};
+use pushgate_model::{ConnectionState, StoredPush, TenantId, TenantStatus};
 
-use crate::{FanoutConfig, FanoutMetrics, Shard};
+use crate::{
+    FanoutConfig, FanoutMetrics, Shard,
+    dispatch::{self, Dispatcher},
+    log::Log,
+    message::{Command, ShardId},
+    outlet,
+    queue::Queue,
+    roster::Roster,
+};
 
 /// Where the journal puts its commits. Made before the journal, by [`Fanout::channel`].
 #[derive(Debug)]
-pub struct CommitInlet {}
+pub struct CommitInlet {
+    queue: Arc<Queue>,
+    refused: bool,
+}
 
 /// The other end of a [`CommitInlet`], to be given to [`Fanout::start`].
 #[derive(Debug)]
-pub struct FanoutInbox {}
+pub struct FanoutInbox {
+    queue: Arc<Queue>,
+}
 
-/// A handle on the dispatch thread.
-#[derive(Clone, Debug)]
-pub struct Fanout {}
+/// A handle on the dispatch thread, which ends with the last handle and the last shard.
+#[derive(Clone)]
+pub struct Fanout {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What handles, shards and subscribers share.
+pub(crate) struct Shared {
+    pub(crate) config: FanoutConfig,
+    pub(crate) log: Arc<Log>,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) metrics: FanoutMetrics,
+    pub(crate) roster: Roster,
+    /// What `open` says of a tenant whose connection was never published.
+    pub(crate) unpublished: TenantStatus,
+    next_shard: AtomicUsize,
+    progress: Arc<Progress>,
+}
+
+/// When the dispatch loop last went round.
+struct Progress {
+    base: Instant,
+    millis: AtomicU64,
+}
 
 impl CommitSink for CommitInlet {
-    fn committed(&mut self, _batch: &[Arc<StoredPush>]) {}
+    fn committed(&mut self, batch: &[Arc<StoredPush>]) {
+        if !batch.is_empty() && !self.queue.commit(batch) && !self.refused {
+            self.refused = true;
+            // The pushes are durable; what is lost is only that streams learn of them before they reconnect.
+            tracing::error!("the dispatch thread is gone, commits no longer reach subscribers");
+        }
+    }
+}
+
+impl Drop for FanoutInbox {
+    /// Nobody takes commits any more: a writer that waits is set free.
+    fn drop(&mut self) {
+        self.queue.close();
+    }
 }
 
 impl Fanout {
     /// The way from the journal's writer to the dispatch thread; it holds `capacity` batches and then makes the writer
     /// wait. The dispatch thread itself waits for nobody.
-    pub fn channel(_capacity: usize) -> (CommitInlet, FanoutInbox) {
-        unimplemented!()
+    pub fn channel(capacity: usize) -> (CommitInlet, FanoutInbox) {
+        let queue = Arc::new(Queue::new(capacity));
+        (CommitInlet { queue: Arc::clone(&queue), refused: false }, FanoutInbox { queue })
     }
 
-    /// Starts the dispatch thread.
-    pub fn start(_config: FanoutConfig, _journal: Arc<dyn Journal>, _inbox: FanoutInbox) -> Self {
-        unimplemented!()
+    /// Starts the dispatch thread. `journal` must be the one whose commits come by `inbox`.
+    ///
+    /// When the system gives no thread, that is logged and [`Fanout::last_progress`] stands still.
+    pub fn start(config: FanoutConfig, journal: Arc<dyn Journal>, inbox: FanoutInbox) -> Self {
+        let shared = Arc::new(Shared::new(config, journal, Arc::clone(&inbox.queue)));
+        let mut dispatcher = Dispatcher::new(Arc::clone(&shared.log), shared.metrics.clone());
+        let progress = Arc::clone(&shared.progress);
+        let spawned = thread::Builder::new().name("dispatch".into()).spawn(move || {
+            // However this ends, dropping the inbox sets the journal's writer free. After a panic the handle's
+            // progress stands still, by which the liveness probe notices.
+            let looped = AssertUnwindSafe(|| {
+                dispatch::run(&mut dispatcher, &inbox.queue, |now| progress.set(now));
+            });
+            if panic::catch_unwind(looped).is_err() {
+                tracing::error!("the dispatch thread panicked, streams get no more pushes");
+            }
+        });
+        if let Err(error) = spawned {
+            tracing::error!(%error, "the dispatch thread could not be started");
+        }
+        Self { shared }
     }
 
-    /// Makes this thread's shard. Call once per worker thread, inside its runtime.
+    /// Makes this thread's shard. Call once per worker thread, inside its runtime and its `LocalSet`.
     pub fn shard(&self) -> Rc<Shard> {
-        unimplemented!()
+        let id = self.shared.next_shard_id();
+        let (outlet, inbox) = outlet::channel(id, &self.shared.config);
+        let queued_bytes = Arc::clone(&inbox.queued_bytes);
+        self.shared.queue.command(Command::AddShard { id, outlet });
+        let shard = Shard::new(Arc::clone(&self.shared), id, queued_bytes);
+        tokio::task::spawn_local(crate::shard::run(Rc::downgrade(&shard), inbox.messages, shard.beat()));
+        shard
     }
 
     /// A tenant's connection changed: its subscribers learn of it by an `upstream` event, new ones by `open`.
-    pub fn publish(&self, _tenant: &TenantId, _status: TenantStatus) {}
+    ///
+    /// Until the first call for a tenant its `open` says `waiting`. Of changes that come faster than they can be told
+    /// only the latest is.
+    pub fn publish(&self, tenant: &TenantId, status: TenantStatus) {
+        self.shared.queue.publish(tenant, status);
+    }
 
     /// The tenant is gone: its streams end with `tenant-removed`; streams of several tenants go on without it.
-    pub fn remove(&self, _tenant: &TenantId) {}
+    ///
+    /// A stream that subscribes after this call waits for a tenant of the same name: whoever knows which tenants exist
+    /// asks again after [`Shard::subscribe`].
+    pub fn remove(&self, tenant: &TenantId) {
+        self.shared.queue.remove(tenant);
+    }
 
     /// Streams that carry this tenant, over all threads.
-    pub fn subscribers(&self, _tenant: &TenantId) -> usize {
-        0
+    pub fn subscribers(&self, tenant: &TenantId) -> usize {
+        self.shared.roster.count(tenant)
     }
 
     /// Ends all streams with a `shutdown` event and a jittered `retry:`; later ones end at once in the same way.
-    pub fn drain(&self) {}
+    pub fn drain(&self) {
+        self.shared.queue.drain();
+    }
 
     /// Counters, shared.
     pub fn metrics(&self) -> FanoutMetrics {
-        unimplemented!()
+        self.shared.metrics.clone()
     }
 
     /// When the dispatch loop last went round; it does at least once a second.
     pub fn last_progress(&self) -> Instant {
-        unimplemented!()
+        self.shared.progress.get()
+    }
+}
+
+impl fmt::Debug for Fanout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fanout").finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(config: FanoutConfig, journal: Arc<dyn Journal>, queue: Arc<Queue>) -> Self {
+        Self {
+            config,
+            log: Arc::new(Log::new(journal)),
+            queue,
+            metrics: FanoutMetrics::default(),
+            roster: Roster::default(),
+            unpublished: TenantStatus {
+                state: ConnectionState::Waiting,
+                since: SystemTime::now().into(),
+                reason: None,
+            },
+            next_shard: AtomicUsize::new(0),
+            progress: Arc::new(Progress { base: Instant::now(), millis: AtomicU64::new(0) }),
+        }
+    }
+
+    pub(crate) fn next_shard_id(&self) -> ShardId {
+        ShardId(self.next_shard.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+impl Progress {
+    fn set(&self, now: Instant) {
+        let millis = now.saturating_duration_since(self.base).as_millis() as u64;
+        self.millis.store(millis, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Instant {
+        self.base + Duration::from_millis(self.millis.load(Ordering::Relaxed))
     }
 }

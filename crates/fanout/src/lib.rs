@@ -1,12 +1,31 @@
 //! From a commit to every subscriber: one dispatch thread encodes each push once and posts it to the worker threads
 //! that have subscribers of its tenant; on its thread a [`Shard`] keeps the newest frames of those tenants, the tail,
 //! and a [`Subscriber`] is a cursor into it. Whoever is behind the tail reads the journal. Nothing here knows HTTP.
+//!
+//! There is no queue and no copy per subscriber, and no lock that two worker threads share on the way of a push.
+//!
+//! Begin reading at [`Fanout`], then follow a push: `queue` (from the journal's writer to the dispatch thread),
+//! `dispatch`, `outlet` (to a worker thread), `shard::core`, `tail`. `subscriber` tells why a stream has neither a gap
+//! nor a duplicate where replay meets live.
 
 mod config;
+mod dispatch;
+mod event;
 mod fanout;
+mod frame;
+mod log;
+mod message;
 mod metrics;
+mod outlet;
+mod queue;
+mod replay;
+mod roster;
 mod shard;
+mod start;
 mod subscriber;
+mod tail;
+#[cfg(test)]
+mod tests;
 
 pub use config::FanoutConfig;
 pub use fanout::{CommitInlet, Fanout, FanoutInbox};

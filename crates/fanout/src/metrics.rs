@@ -1,6 +1,13 @@
-use prometheus_client::metrics::{counter::Counter, gauge::Gauge, histogram::Histogram};
+use prometheus_client::metrics::{
+    counter::Counter,
+    gauge::Gauge,
+    histogram::{Histogram, exponential_buckets},
+};
 
 /// What the fan-out counts. Clones share the counters; names are given where they are shown.
+///
+/// The worker threads add what they counted at each beat of their clock (at most half a second), not at each write:
+/// a counter that all threads touch at every delivery would cost more than the delivery.
 #[derive(Clone, Debug)]
 pub struct FanoutMetrics {
     /// Live streams.
@@ -25,4 +32,23 @@ pub struct FanoutMetrics {
     pub tail_bytes: Gauge,
     /// Batches that a thread's full inbox refused; its streams read the journal instead.
     pub inbox_overflows: Counter,
+}
+
+impl Default for FanoutMetrics {
+    fn default() -> Self {
+        Self {
+            subscribers: Gauge::default(),
+            deliveries: Counter::default(),
+            replayed: Counter::default(),
+            replays: Counter::default(),
+            gaps_unknown: Counter::default(),
+            gaps_expired: Counter::default(),
+            gaps_ahead: Counter::default(),
+            gaps_malformed: Counter::default(),
+            // 1 ms, the resolution of a push's time of arrival, to 16 s.
+            lag_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 15)),
+            tail_bytes: Gauge::default(),
+            inbox_overflows: Counter::default(),
+        }
+    }
 }

@@ -1,14 +1,173 @@
-use std::rc::Rc;
+use std::{
+    cell::{RefCell, RefMut},
+    fmt,
+    rc::{Rc, Weak},
+    sync::{Arc, atomic::AtomicUsize},
+    task::Waker,
+    time::Duration,
+};
 
-use crate::{Subscribe, Subscriber};
+use pushgate_model::TenantId;
+use tokio::{
+    select,
+    sync::mpsc,
+    time::{Instant, MissedTickBehavior, interval},
+};
+
+use crate::{
+    Subscribe, Subscriber,
+    fanout::Shared,
+    frame::Encoder,
+    message::{Message, ShardId},
+};
+
+mod channel;
+mod core;
+mod member;
+mod merge;
+mod slot;
+mod tally;
+
+use self::core::Core;
+pub(crate) use self::{
+    core::{Notice, Take},
+    member::Members,
+};
+
+/// So many messages are taken before their subscribers are woken: under load a stream writes them together.
+const ROUND: usize = 64;
+/// The shard's clock beats thirty times in a heartbeat, within these bounds.
+const BEATS: u32 = 30;
+const BEAT_MIN: Duration = Duration::from_millis(10);
+const BEAT_MAX: Duration = Duration::from_millis(500);
 
 /// The tails and subscribers of one worker thread.
-#[derive(Debug)]
-pub struct Shard {}
+///
+/// It stays on its thread and needs no lock. No subscriber's code runs while it is borrowed.
+pub struct Shard {
+    shared: Arc<Shared>,
+    encoder: Encoder,
+    core: RefCell<Core>,
+    born: Instant,
+}
+
+/// Takes what dispatch posts, and keeps the time, until the shard is gone.
+pub(crate) async fn run(shard: Weak<Shard>, mut inbox: mpsc::Receiver<Message>, beat: Duration) {
+    let mut beats = interval(beat);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut round = Vec::with_capacity(ROUND);
+    loop {
+        select! {
+            taken = inbox.recv_many(&mut round, ROUND) => {
+                if taken == 0 {
+                    // Dispatch ended, and with it all news. The beats go on, so that streams stay alive.
+                    break;
+                }
+            }
+            _ = beats.tick() => {}
+        }
+        let Some(shard) = shard.upgrade() else { return };
+        let now = shard.now();
+        if round.is_empty() { shard.beat_at(now) } else { shard.receive_at(round.drain(..), now) }
+    }
+    loop {
+        beats.tick().await;
+        let Some(shard) = shard.upgrade() else { return };
+        shard.beat_at(shard.now());
+    }
+}
 
 impl Shard {
+    pub(crate) fn new(shared: Arc<Shared>, id: ShardId, queued_bytes: Arc<AtomicUsize>) -> Rc<Self> {
+        let core = RefCell::new(Core::new(Arc::clone(&shared), id, queued_bytes));
+        let encoder = Encoder::new(shared.log.epoch.clone());
+        Rc::new(Self { shared, encoder, core, born: Instant::now() })
+    }
+
     /// A new stream. It yields its first bytes at once, without waiting for the journal.
-    pub fn subscribe(self: &Rc<Self>, _request: Subscribe) -> Subscriber {
-        unimplemented!()
+    pub fn subscribe(self: &Rc<Self>, request: Subscribe) -> Subscriber {
+        let mut tenants: Vec<TenantId> = Vec::with_capacity(request.tenants.len());
+        for tenant in request.tenants {
+            if !tenants.contains(&tenant) {
+                tenants.push(tenant);
+            }
+        }
+        let (slot, members) = self.core().join(&tenants);
+        self.shared.metrics.subscribers.inc();
+        Subscriber::new(Rc::clone(self), slot, members, request.resume)
+    }
+
+    /// How often [`Shard::beat_at`] has to be called.
+    pub(crate) fn beat(&self) -> Duration {
+        (self.shared.config.heartbeat / BEATS).clamp(BEAT_MIN, BEAT_MAX)
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(crate) fn encoder(&self) -> &Encoder {
+        &self.encoder
+    }
+
+    /// Takes messages, then wakes all whom they concern. `now` is the shard's clock, in milliseconds.
+    pub(crate) fn receive_at(&self, messages: impl Iterator<Item = Message>, now: u64) {
+        let mut core = self.core();
+        core.set_now(now);
+        for message in messages {
+            core.message(message);
+        }
+        core.end_round();
+        self.wake(core);
+    }
+
+    /// One beat of the clock, which is at `now` milliseconds.
+    pub(crate) fn beat_at(&self, now: u64) {
+        let mut core = self.core();
+        core.set_now(now);
+        core.beat();
+        self.wake(core);
+    }
+
+    pub(crate) fn leave(&self, slot: u32, members: &mut Members) {
+        let waker = self.core().leave(slot, members);
+        self.shared.metrics.subscribers.dec();
+        drop(waker);
+    }
+
+    pub(crate) fn wait(&self, slot: u32, waker: &Waker) {
+        let waker = waker.clone();
+        let before = self.core().wait(slot, waker);
+        drop(before);
+    }
+
+    pub(crate) fn core(&self) -> RefMut<'_, Core> {
+        self.core.borrow_mut()
+    }
+
+    fn now(&self) -> u64 {
+        self.born.elapsed().as_millis() as u64
+    }
+
+    /// A waker is a stranger's code, which may subscribe or unsubscribe: the borrow ends before it runs.
+    fn wake(&self, mut core: RefMut<'_, Core>) {
+        let mut woken = core.take_woken();
+        drop(core);
+        for waker in woken.drain(..) {
+            waker.wake();
+        }
+        self.core().reuse(woken);
+    }
+}
+
+impl Drop for Shard {
+    fn drop(&mut self) {
+        self.core.get_mut().give_up_tails();
+    }
+}
+
+impl fmt::Debug for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shard").finish_non_exhaustive()
     }
 }

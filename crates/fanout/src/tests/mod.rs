@@ -1,0 +1,32 @@
+//! What several units together must hold.
+
+mod events;
+mod gate;
+mod seam;
+mod streams;
+mod world;
+
+use std::sync::Arc;
+
+use pushgate_model::{ConnectionState, Push, Seq, StoredPush, TenantId, TenantStatus, Timestamp};
+
+pub(crate) fn tenant(id: &str) -> TenantId {
+    id.parse().unwrap()
+}
+
+pub(crate) fn seq(value: u64) -> Seq {
+    Seq::new(value).unwrap()
+}
+
+pub(crate) fn status(reason: &'static str) -> TenantStatus {
+    TenantStatus { state: ConnectionState::Backoff, since: Timestamp::from_millis(0), reason: Some(reason.into()) }
+}
+
+pub(crate) fn push(id: &str, at: u64) -> Arc<StoredPush> {
+    Arc::new(StoredPush {
+        seq: seq(at),
+        tenant: tenant(id),
+        push: Push { id: "p".into(), created_at: "now".into(), title: "title".into(), body: "body".into() },
+        received_at: Timestamp::from_millis(0),
+    })
+}

@@ -1,0 +1,254 @@
+use std::{
+    collections::{HashMap, VecDeque},
+    future::Future,
+    pin::{Pin, pin},
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::Stream;
+use pushgate_journal::{Append, CommitSink, Entry, Journal, testing::MemoryJournal};
+use pushgate_model::{Answer, Cursor, Push, Seq, StoredPush, TenantId, Timestamp};
+use tokio::sync::mpsc;
+
+use super::{
+    events::{Event, parse},
+    gate::{Gate, Mode},
+    seq, status, tenant,
+};
+use crate::{
+    FanoutConfig, Resume, Shard, Subscribe, Subscriber,
+    dispatch::Dispatcher,
+    fanout::Shared,
+    message::{Command, Message},
+    outlet,
+    queue::{Batch, Lanes, Queue},
+};
+
+/// Everything between the journal and the streams, in one thread and without a clock: each step is taken by hand.
+pub(super) struct World {
+    pub(super) gate: Arc<Gate>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) streams: Vec<TestStream>,
+    pub(super) commits: Vec<(TenantId, Seq)>,
+    /// By tenant.
+    pub(super) trimmed: HashMap<TenantId, Seq>,
+    published: HashMap<TenantId, String>,
+    dispatcher: Dispatcher,
+    /// Taken from the queue, not dispatched yet.
+    backlog: VecDeque<Batch>,
+    shards: Vec<(Rc<Shard>, mpsc::Receiver<Message>)>,
+    now: u64,
+}
+
+/// A stream and what it has written.
+pub(super) struct TestStream {
+    subscriber: Pin<Box<Subscriber>>,
+    flag: Arc<Flag>,
+    pub(super) request: Subscribe,
+    /// The newest position when it subscribed.
+    pub(super) head: Seq,
+    /// Each event with the highest position of its tenants that had been trimmed by then.
+    pub(super) events: Vec<(Event, Seq)>,
+    pub(super) ended: bool,
+}
+
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+struct Sink(Arc<Queue>);
+
+impl CommitSink for Sink {
+    fn committed(&mut self, batch: &[Arc<StoredPush>]) {
+        assert!(self.0.commit(batch));
+    }
+}
+
+impl World {
+    /// A gateway that comes up after an earlier life: some pushes are in the journal only, some wait for dispatch.
+    pub(super) fn new(config: &FanoutConfig, shards: usize) -> Self {
+        let queue = Arc::new(Queue::new(usize::MAX));
+        let gate = Gate::new(MemoryJournal::new(Box::new(Sink(Arc::clone(&queue)))));
+        let mut commits = commit(&gate, &["a", "b", "c", "a"]);
+        queue.take(Duration::ZERO);
+        commits.extend(commit(&gate, &["c", "b"]));
+        let journal: Arc<dyn Journal> = Arc::clone(&gate) as _;
+        let shared = Arc::new(Shared::new(config.clone(), journal, queue));
+        let dispatcher = Dispatcher::new(Arc::clone(&shared.log), shared.metrics.clone());
+        let shards = (0..shards)
+            .map(|_| {
+                let id = shared.next_shard_id();
+                let (outlet, inbox) = outlet::channel(id, config);
+                shared.queue.command(Command::AddShard { id, outlet });
+                (Shard::new(Arc::clone(&shared), id, inbox.queued_bytes), inbox.messages)
+            })
+            .collect();
+        Self {
+            gate,
+            shared,
+            streams: Vec::new(),
+            commits,
+            trimmed: HashMap::new(),
+            published: HashMap::new(),
+            dispatcher,
+            backlog: VecDeque::new(),
+            shards,
+            now: 0,
+        }
+    }
+
+    pub(super) fn head(&self) -> Seq {
+        self.gate.head()
+    }
+
+    /// One commit of one push for each of these tenants.
+    pub(super) fn commit(&mut self, tenants: &[&str]) {
+        self.commits.extend(commit(&self.gate, tenants));
+    }
+
+    pub(super) fn trim(&mut self, id: &str, upto: Seq) {
+        let tenant = tenant(id);
+        self.gate.journal.trim(&tenant, upto);
+        let gone = self.commits.iter().filter(|(of, at)| *of == tenant && *at <= upto).map(|(_, at)| *at).max();
+        if let Some(gone) = gone {
+            let trimmed = self.trimmed.entry(tenant).or_default();
+            *trimmed = (*trimmed).max(gone);
+        }
+    }
+
+    pub(super) fn publish(&mut self, id: &str, reason: &'static str) {
+        self.shared.queue.publish(&tenant(id), status(reason));
+        self.published.insert(tenant(id), reason.to_owned());
+    }
+
+    /// Lets dispatch do all that waits, but at most so many batches.
+    pub(super) fn dispatch(&mut self, batches: usize) {
+        let mut lanes = self.shared.queue.take(Duration::ZERO).unwrap();
+        self.backlog.append(&mut lanes.commits);
+        let count = batches.min(self.backlog.len());
+        self.dispatcher.handle(Lanes { commits: self.backlog.drain(..count).collect(), ..lanes });
+        self.dispatcher.catch_up();
+    }
+
+    /// Lets a shard take at most so many messages.
+    pub(super) fn receive(&mut self, shard: usize, messages: usize) {
+        let (shard, inbox) = &mut self.shards[shard];
+        let taken: Vec<_> = std::iter::from_fn(|| inbox.try_recv().ok()).take(messages).collect();
+        shard.receive_at(taken.into_iter(), self.now);
+    }
+
+    pub(super) fn beat(&mut self, millis: u64) {
+        self.now += millis;
+        for (shard, _) in &self.shards {
+            shard.beat_at(self.now);
+        }
+    }
+
+    pub(super) fn subscribe(&mut self, shard: usize, tenants: &[&str], resume: Resume) {
+        let request = Subscribe { tenants: tenants.iter().map(|id| tenant(id)).collect(), resume };
+        self.streams.push(TestStream {
+            subscriber: Box::pin(self.shards[shard].0.subscribe(request.clone())),
+            flag: Arc::new(Flag(AtomicBool::new(true))),
+            request,
+            head: self.head(),
+            events: Vec::new(),
+            ended: false,
+        });
+    }
+
+    pub(super) fn cursor(&self, at: Seq) -> Cursor {
+        Cursor { epoch: self.gate.epoch(), seq: at }
+    }
+
+    /// Polls a stream at most so many times, and only when it was woken. Says how many events it wrote.
+    pub(super) fn poll(&mut self, index: usize, times: usize) -> usize {
+        let Some(stream) = self.streams.get_mut(index) else { return 0 };
+        let trimmed = stream.request.tenants.iter().filter_map(|tenant| self.trimmed.get(tenant)).max();
+        let trimmed = trimmed.copied().unwrap_or_default();
+        let waker = Waker::from(Arc::clone(&stream.flag));
+        let before = stream.events.len();
+        for _ in 0..times {
+            if stream.ended || !stream.flag.0.load(Ordering::Relaxed) {
+                break;
+            }
+            match stream.subscriber.as_mut().poll_next(&mut Context::from_waker(&waker)) {
+                Poll::Ready(Some(piece)) => stream.events.extend(parse(&piece).into_iter().map(|e| (e, trimmed))),
+                Poll::Ready(None) => stream.ended = true,
+                // It may be woken again from now on. A wake-up during the poll would be seen by the next one anyway.
+                Poll::Pending => stream.flag.0.store(false, Ordering::Relaxed),
+            }
+        }
+        stream.events.len() - before
+    }
+
+    /// What a stream writes next, which it must.
+    pub(super) fn piece(&mut self, index: usize) -> Bytes {
+        match self.streams[index].subscriber.as_mut().poll_next(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Some(piece)) => piece,
+            other => panic!("nothing to write: {other:?}"),
+        }
+    }
+
+    /// Lets everything go on until nothing happens any more.
+    pub(super) fn settle(&mut self) {
+        self.gate.set(Mode::Open);
+        let mut quiet = 0;
+        while quiet < 3 {
+            self.dispatch(usize::MAX);
+            for shard in 0..self.shards.len() {
+                self.receive(shard, usize::MAX);
+            }
+            self.beat(600);
+            let written: usize = (0..self.streams.len()).map(|index| self.poll(index, usize::MAX)).sum();
+            quiet = if written == 0 { quiet + 1 } else { 0 };
+        }
+    }
+
+    pub(super) fn published(&self, tenant: &TenantId) -> Option<&String> {
+        self.published.get(tenant)
+    }
+}
+
+fn commit(gate: &Gate, tenants: &[&str]) -> Vec<(TenantId, Seq)> {
+    let (reply, _outcomes) = mpsc::channel(1);
+    let mut commits = Vec::new();
+    gate.journal.hold();
+    for (id, offset) in tenants.iter().zip(1..) {
+        let at = gate.head().get() + offset;
+        let push = Push {
+            id: format!("p{at}").into(),
+            created_at: "now".into(),
+            title: "title".into(),
+            body: "x".repeat((at as usize * 37) % 150),
+        };
+        let append = Append {
+            tenant: tenant(id),
+            entry: Entry::Push { push, answer: Some(Answer::Ack) },
+            received_at: Timestamp::from_millis(0),
+            tag: 0,
+            reply: reply.clone(),
+        };
+        assert!(now_or_never(gate.append(append)).is_ok());
+        commits.push((tenant(id), seq(at)));
+    }
+    gate.journal.release();
+    commits
+}
+
+fn now_or_never<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("the future was not ready"),
+    }
+}
