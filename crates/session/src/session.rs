@@ -225,9 +225,9 @@ impl Session {
             return;
         }
         if was_good {
-            self.backoff.healthy()
+            self.backoff.healthy();
         } else {
-            self.backoff.failed()
+            self.backoff.failed();
         }
         let mut retry_after = None;
         if let Ending::Rejected { status, retry_after: asked } = ending {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// What the world does next.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Event {
     Push(u8),
     Broken,
