@@ -50,7 +50,7 @@ impl Report {
                 | ConnectionState::AuthFailed
                 | ConnectionState::Misconfigured
         ) {
-            self.ended(reason.as_deref().unwrap_or("unknown"));
+            self.metrics.ended(reason.as_deref().unwrap_or("unknown"));
         }
         if before != ConnectionState::Connected && state == ConnectionState::Connected {
             self.snapshot.connected_since = Some(now);
@@ -62,14 +62,9 @@ impl Report {
         self.dirty = true;
     }
 
-    /// A dial or a socket ended.
-    fn ended(&self, reason: &str) {
-        self.metrics.endings.get_or_create(&vec![("reason".to_owned(), reason.to_owned())]).inc();
-    }
-
     /// Something came and was dropped or ignored.
     pub(crate) fn ignored(&self, reason: &str) {
-        self.metrics.ignored.get_or_create(&vec![("reason".to_owned(), reason.to_owned())]).inc();
+        self.metrics.ignored(reason);
     }
 
     /// A dial begins.
