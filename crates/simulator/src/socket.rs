@@ -1,0 +1,224 @@
+use std::{
+    pin::Pin,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use actix::{Actor, ActorContext, AsyncContext, StreamHandler};
+use actix_http::ws::Item;
+use actix_web_actors::ws::{CloseCode, CloseReason, Message, ProtocolError, WebsocketContext};
+use bytes::{Bytes, BytesMut};
+use futures_util::Stream;
+use pushgate_protocol::{ClientFrame, decode_client};
+
+use crate::{
+    account::{Account, Order},
+    slot::Ending,
+    stats::Stats,
+};
+
+/// The largest message of a gateway, in bytes, fragments joined: an answer has some 50. A larger one is cut with 1009.
+pub(crate) const MAX_CLIENT_MESSAGE: usize = 64 * 1024;
+
+/// How long an ended socket waits for the gateway's Close before the TCP connection ends.
+const CLOSE_GRACE: Duration = Duration::from_millis(500);
+
+/// One open socket: carries the account's orders out and the gateway's answers in, and decides nothing.
+///
+/// Accepts frames of the gateway and [`Order`]s of its account; ends with either side's Close, the end of the line, or
+/// an order to end. Its `Drop` tells the account, so that no way of dying is forgotten.
+///
+/// It is polled only while the connection's write buffer has room. So a gateway that stops reading stops this actor
+/// too; the system then ends the connection by itself, because the listener sets `TCP_USER_TIMEOUT`.
+pub(crate) struct Socket {
+    account: Arc<Account>,
+    stats: Arc<Stats>,
+    address: String,
+    id: Option<u64>,
+    /// The fragments of a message that is still coming.
+    partial: Option<BytesMut>,
+    ending: bool,
+}
+
+impl Socket {
+    pub(crate) fn new(account: Arc<Account>, stats: Arc<Stats>, address: String) -> Self {
+        Self { account, stats, address, id: None, partial: None, ending: false }
+    }
+
+    fn heard(&self) {
+        if let Some(id) = self.id {
+            self.account.heard(id, Instant::now());
+        }
+    }
+
+    fn on_message(&self, bytes: &[u8]) {
+        match decode_client(bytes, MAX_CLIENT_MESSAGE) {
+            Ok(ClientFrame::Answer { push_id, answer }) => self.account.answer(&push_id, answer),
+            Ok(ClientFrame::Unknown) | Err(_) => self.undecodable(),
+        }
+    }
+
+    fn undecodable(&self) {
+        self.stats.undecodable.fetch_add(1, Relaxed);
+        tracing::debug!(account = %self.account.id, "frame that is no answer");
+    }
+
+    fn on_fragment(&mut self, item: Item, ctx: &mut WebsocketContext<Self>) {
+        let (bytes, last) = match item {
+            Item::FirstBinary(bytes) => {
+                self.partial = Some(BytesMut::new());
+                (bytes, false)
+            }
+            Item::FirstText(_) => return self.undecodable(),
+            Item::Continue(bytes) => (bytes, false),
+            Item::Last(bytes) => (bytes, true),
+        };
+        let Some(partial) = &mut self.partial else { return };
+        if partial.len() + bytes.len() > MAX_CLIENT_MESSAGE {
+            return self.end(Ending::Close(CloseCode::Size, "message too large"), ctx);
+        }
+        partial.extend_from_slice(&bytes);
+        if last && let Some(message) = self.partial.take() {
+            self.on_message(&message);
+        }
+    }
+
+    fn end(&mut self, ending: Ending, ctx: &mut WebsocketContext<Self>) {
+        match ending {
+            Ending::Drop => ctx.stop(),
+            Ending::Close(code, why) if !self.ending => {
+                self.ending = true;
+                ctx.close(Some(CloseReason { code, description: Some(why.to_owned()) }));
+                ctx.run_later(CLOSE_GRACE, |_, ctx| ctx.stop());
+            }
+            Ending::Close(..) => {}
+        }
+    }
+}
+
+impl Actor for Socket {
+    type Context = WebsocketContext<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let id = self.account.connect(std::mem::take(&mut self.address), Instant::now());
+        self.id = Some(id);
+        tracing::debug!(account = %self.account.id, socket = id, "socket opened");
+        ctx.add_stream(Orders { account: self.account.clone(), socket: id, ended: false });
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            self.account.disconnect(id);
+            tracing::debug!(account = %self.account.id, socket = id, "socket closed");
+        }
+    }
+}
+
+impl StreamHandler<Result<Message, ProtocolError>> for Socket {
+    fn handle(&mut self, item: Result<Message, ProtocolError>, ctx: &mut Self::Context) {
+        match item {
+            Ok(Message::Ping(payload)) => {
+                self.heard();
+                if !self.account.faults().silent && !self.ending {
+                    ctx.pong(&payload);
+                }
+            }
+            Ok(Message::Pong(_)) => self.heard(),
+            Ok(Message::Binary(bytes)) => self.on_message(&bytes),
+            Ok(Message::Text(_)) => self.undecodable(),
+            Ok(Message::Continuation(item)) => self.on_fragment(item, ctx),
+            Ok(Message::Close(reason)) => {
+                if !self.ending {
+                    ctx.close(reason);
+                }
+                ctx.stop();
+            }
+            Ok(Message::Nop) => {}
+            Err(ProtocolError::Overflow) => self.end(Ending::Close(CloseCode::Size, "message too large"), ctx),
+            Err(_) => self.end(Ending::Close(CloseCode::Protocol, "not a frame"), ctx),
+        }
+    }
+
+    fn finished(&mut self, ctx: &mut Self::Context) {
+        ctx.stop();
+    }
+}
+
+impl StreamHandler<Order> for Socket {
+    fn handle(&mut self, order: Order, ctx: &mut Self::Context) {
+        match order {
+            Order::Send(batch, None) => batch.frames.into_iter().for_each(|frame| ctx.binary(frame)),
+            Order::Send(batch, Some(fragments)) => {
+                for frame in batch.frames {
+                    fragment(frame, usize::from(fragments)).for_each(|item| ctx.write_raw(Message::Continuation(item)));
+                }
+            }
+            Order::Raw(message) => ctx.write_raw(message),
+            Order::Ping => ctx.ping(b""),
+            Order::End(ending) => self.end(ending, ctx),
+        }
+    }
+
+    // The end of orders is not the end of the socket: it may still wait for the gateway's Close.
+    fn finished(&mut self, _: &mut Self::Context) {}
+}
+
+/// The orders of one socket, as its account gives them.
+struct Orders {
+    account: Arc<Account>,
+    socket: u64,
+    ended: bool,
+}
+
+impl Stream for Orders {
+    type Item = Order;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Order>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let order = self.account.poll_order(self.socket, cx);
+        self.ended = matches!(order, Poll::Ready(Some(Order::End(_)) | None));
+        order
+    }
+}
+
+/// Cuts a frame into `count` fragments of about the same size; some are empty when it is short.
+fn fragment(mut frame: Bytes, count: usize) -> impl Iterator<Item = Item> {
+    let size = frame.len().div_ceil(count.max(2));
+    let last = count.max(2) - 1;
+    (0..=last).map(move |n| {
+        let piece = frame.split_to(size.min(frame.len()));
+        match n {
+            0 => Item::FirstBinary(piece),
+            _ if n == last => Item::Last(piece),
+            _ => Item::Continue(piece),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fragments_join_to_the_frame() {
+        for (length, count) in [(0, 2), (1, 3), (10, 3), (1000, 7), (3, 1000)] {
+            let frame = Bytes::from(vec![7; length]);
+            let items: Vec<_> = fragment(frame.clone(), count).collect();
+            let joined: Vec<u8> = items
+                .iter()
+                .flat_map(|item| match item {
+                    Item::FirstText(piece) | Item::FirstBinary(piece) | Item::Continue(piece) | Item::Last(piece) => {
+                        piece.to_vec()
+                    }
+                })
+                .collect();
+            assert_eq!((joined, items.len()), (frame.to_vec(), count));
+            assert!(matches!((&items[0], &items[count - 1]), (Item::FirstBinary(_), Item::Last(_))));
+        }
+    }
+}
