@@ -1,6 +1,6 @@
 use std::{path::PathBuf, time::Duration};
 
-/// How the SQLite engine works.
+/// How the engine [`sqlite`](crate::sqlite) works.
 #[derive(Clone, Debug)]
 pub struct JournalConfig {
     /// The database file; its folder is created.
@@ -22,7 +22,8 @@ pub enum Fsync {
     Always,
     /// Once it is written; on disk at least this often. Survives kill -9, a power cut may cost so much time.
     Every(Duration),
-    /// Once it is written; the kernel decides when it gets to disk.
+    /// Once it is written; no commit and no timer waits for the disk. Survives kill -9; a power cut may cost all since
+    /// the log was last copied into the database file, which stays whole.
     Never,
 }
 
@@ -35,11 +36,15 @@ pub struct Retention {
     pub max_pushes_per_tenant: u64,
     /// Bytes of all pushes together; the tenant that uses most is trimmed first.
     pub max_bytes: u64,
-    /// Bytes of all quarantined pushes together; the oldest go first.
+    /// Bytes of all quarantined pushes together, [`QUARANTINE_OVERHEAD`] for each entry included; the oldest go first.
     pub quarantine: u64,
 }
 
-/// What may wait in memory for the writer.
+/// What a quarantined push counts beside its own bytes, in bytes: its row and index, so that many tiny ones can't fill
+/// the disk.
+pub const QUARANTINE_OVERHEAD: u64 = 256;
+
+/// What may wait in memory for the writer. As much again may be in the commit that is under way.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Queued pushes of all tenants.

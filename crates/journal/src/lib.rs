@@ -10,9 +10,11 @@ mod health;
 mod metrics;
 mod query;
 pub mod sqlite;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use append::{Append, AppendOutcome, Appended, Entry, QuarantineEntry};
-pub use config::{Fsync, JournalConfig, Limits, Retention};
+pub use config::{Fsync, JournalConfig, Limits, QUARANTINE_OVERHEAD, Retention};
 pub use error::{JournalError, Unavailable};
 pub use health::Health;
 pub use metrics::JournalMetrics;
@@ -38,7 +40,8 @@ pub trait Journal: Send + Sync {
     /// This life of the log.
     fn epoch(&self) -> Epoch;
 
-    /// The highest position that was given to a push, also when that push was trimmed since.
+    /// The highest position that was given to a push, also when that push was trimmed since. It grows once the sink
+    /// has the push, and may stand above every push: positions are left out when an earlier life may have used them.
     fn head(&self) -> Seq;
 
     /// Queues one push (or one for quarantine) and returns; waits only for room in the queue. The outcome goes to
@@ -54,7 +57,8 @@ pub trait Journal: Send + Sync {
     /// The journal could not be read.
     fn read(&self, query: ReadQuery) -> BoxFuture<'_, Result<Page, JournalError>>;
 
-    /// A page of one tenant's kept pushes with their answers, for the history endpoint.
+    /// A page of one tenant's kept pushes with their answers, for the history endpoint: at most `limit`, and fewer
+    /// once they hold many MiB of text, so only an empty page says that there is no more.
     ///
     /// # Errors
     /// The journal could not be read.

@@ -13,7 +13,7 @@ pub struct ReadQuery {
     pub upto: Seq,
     /// At most so many pushes.
     pub limit: usize,
-    /// Stop once the pushes hold so many bytes of text; at least one push is returned.
+    /// At most so many bytes of text, yet at least one push.
     pub max_bytes: usize,
 }
 

@@ -1,0 +1,185 @@
+//! One batch: what is written in one transaction, and what becomes of each of its members.
+
+use std::{sync::Arc, time::Duration};
+
+use pushgate_model::{Answer, Push, Seq, StoredPush, TenantId, Timestamp};
+use rusqlite::{Connection, OptionalExtension, params};
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
+
+use super::{fault::Fault, ledger::Ledger, shared::Progress};
+use crate::{Append, AppendOutcome, Appended, Entry, QUARANTINE_OVERHEAD, QuarantineEntry};
+
+/// After so many members the writer shows progress.
+const STRIDE: usize = 256;
+
+/// What a batch is written with.
+pub(super) struct Pen<'a> {
+    pub(super) conn: &'a Connection,
+    pub(super) ledger: &'a mut Ledger,
+    pub(super) progress: &'a Progress,
+    /// How long a push id is remembered after it was last seen.
+    pub(super) dedup: Duration,
+    /// What was stored for the first time, in the order of seq.
+    pub(super) stored: Vec<Arc<StoredPush>>,
+}
+
+/// Who waits for an outcome.
+pub(super) struct Waiter {
+    reply: mpsc::Sender<Appended>,
+    appended: Appended,
+}
+
+/// Where one member of a batch came from.
+struct Origin {
+    tenant: TenantId,
+    received_at: Timestamp,
+}
+
+impl Waiter {
+    /// Tells the outcome. One that finds no room is dropped, as `Append::reply` says.
+    pub(super) fn answer(mut self, outcome: AppendOutcome) {
+        self.appended.outcome = outcome;
+        let _ = self.reply.try_send(self.appended);
+    }
+}
+
+impl From<&Append> for Waiter {
+    fn from(append: &Append) -> Self {
+        let push_id = match &append.entry {
+            Entry::Push { push, .. } => Some(push.id.clone()),
+            Entry::Quarantine(entry) => entry.push_id.clone(),
+        };
+        let appended = Appended { tag: append.tag, push_id, size: append.size(), outcome: AppendOutcome::Failed };
+        Self { reply: append.reply.clone(), appended }
+    }
+}
+
+impl Pen<'_> {
+    /// Writes a batch within the transaction that the caller began, and says what became of each member.
+    pub(super) fn write(&mut self, batch: Vec<Append>) -> Result<Vec<AppendOutcome>, Fault> {
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for append in batch {
+            if outcomes.len() % STRIDE == 0 {
+                self.progress.touch();
+            }
+            let origin = Origin { tenant: append.tenant, received_at: append.received_at };
+            outcomes.push(match append.entry {
+                Entry::Push { push, answer } => self.push(origin, push, answer)?,
+                Entry::Quarantine(entry) => self.quarantine(&origin, &entry)?,
+            });
+        }
+        self.ledger.flush(self.conn)?;
+        Ok(outcomes)
+    }
+
+    fn push(&mut self, origin: Origin, push: Push, answer: Option<Answer>) -> Result<AppendOutcome, Fault> {
+        let key = self.ledger.key(self.conn, &origin.tenant)?;
+        let seq = self.ledger.next()?;
+        if let Some(known) = self.recognise(key, &push, seq, origin.received_at)? {
+            return Ok(AppendOutcome::Duplicate(known));
+        }
+        let size = push.size() as u64;
+        self.conn
+            .prepare_cached(
+                "INSERT INTO pushes (seq, tenant, received_at, answer, size, push_id, created_at, title, body)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            )?
+            .execute(params![
+                seq.get().cast_signed(),
+                key,
+                origin.received_at.as_millis().cast_signed(),
+                answer.map(answer_to_sql),
+                size.cast_signed(),
+                push.id.as_str(),
+                push.created_at,
+                push.title,
+                push.body,
+            ])?;
+        self.ledger.add(key, seq, size);
+        let Origin { tenant, received_at } = origin;
+        self.stored.push(Arc::new(StoredPush { seq, tenant, push, received_at }));
+        Ok(AppendOutcome::Stored(seq))
+    }
+
+    /// The position of a push whose id is known, refreshed; nothing for a new one, whose id is known from now on.
+    fn recognise(&self, key: i64, push: &Push, seq: Seq, at: Timestamp) -> rusqlite::Result<Option<Seq>> {
+        let (id, seq, seen) = (push.id.as_str(), seq.get().cast_signed(), at.as_millis().cast_signed());
+        let new = self
+            .conn
+            .prepare_cached(
+                "INSERT INTO ids (tenant, push_id, seq, last_seen, trimmed) VALUES (?1, ?2, ?3, ?4, 0)
+                 ON CONFLICT DO NOTHING",
+            )?
+            .execute(params![key, id, seq, seen])?;
+        if new == 1 {
+            return Ok(None);
+        }
+        let forgettable = at.minus(self.dedup).as_millis().cast_signed();
+        let revived = self
+            .conn
+            .prepare_cached(
+                "UPDATE ids SET seq = ?3, last_seen = ?4, trimmed = 0
+                 WHERE tenant = ?1 AND push_id = ?2 AND trimmed = 1 AND last_seen < ?5",
+            )?
+            .execute(params![key, id, seq, seen, forgettable])?;
+        if revived == 1 {
+            return Ok(None);
+        }
+        let known: i64 = self
+            .conn
+            .prepare_cached(
+                "UPDATE ids SET last_seen = max(last_seen, ?3) WHERE tenant = ?1 AND push_id = ?2 RETURNING seq",
+            )?
+            .query_row(params![key, id, seen], |row| row.get(0))?;
+        Ok(Some(Seq::new(known.cast_unsigned()).unwrap_or(Seq::MAX)))
+    }
+
+    fn quarantine(&mut self, origin: &Origin, entry: &QuarantineEntry) -> Result<AppendOutcome, Fault> {
+        let key = self.ledger.key(self.conn, &origin.tenant)?;
+        let digest = Sha256::new().chain_update(entry.size.to_le_bytes()).chain_update(&entry.raw).finalize();
+        let at = origin.received_at.as_millis().cast_signed();
+        let repeated: Option<i64> = self
+            .conn
+            .prepare_cached(
+                "UPDATE quarantine SET count = count + 1, last_at = ?3 WHERE tenant = ?1 AND digest = ?2
+                 RETURNING count",
+            )?
+            .query_row(params![key, digest.as_slice(), at], |row| row.get(0))
+            .optional()?;
+        if let Some(count) = repeated {
+            return Ok(AppendOutcome::Quarantined { repeats: count.cast_unsigned() });
+        }
+        let cost = entry.raw.len() as u64 + QUARANTINE_OVERHEAD;
+        self.conn
+            .prepare_cached(
+                "INSERT INTO quarantine
+                     (tenant, digest, received_at, last_at, count, size, cost, reason, push_id, raw)
+                 VALUES (?1, ?2, ?3, ?3, 1, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute(params![
+                key,
+                digest.as_slice(),
+                at,
+                entry.size.cast_signed(),
+                cost.cast_signed(),
+                entry.reason,
+                entry.push_id.as_ref().map(pushgate_model::PushId::as_str),
+                &entry.raw[..],
+            ])?;
+        self.ledger.quarantined(cost);
+        Ok(AppendOutcome::Quarantined { repeats: 1 })
+    }
+}
+
+fn answer_to_sql(answer: Answer) -> i64 {
+    match answer {
+        Answer::Ack => 0,
+        Answer::Nack => 1,
+    }
+}
+
+/// The answer in a row; nothing while it is due.
+pub(super) fn answer_from_sql(column: Option<i64>) -> Option<Answer> {
+    column.map(|answer| if answer == 0 { Answer::Ack } else { Answer::Nack })
+}

@@ -1,0 +1,182 @@
+use std::collections::HashMap;
+
+use pushgate_model::{Seq, TenantId};
+use rusqlite::{Connection, params, types::Type};
+
+use super::fault::Fault;
+
+/// Positions that a gateway may give before it reserves more; see [`Ledger::reserve`].
+const RESERVED: u64 = 1 << 24;
+
+/// What the writer knows by heart about the log: who uses how much, and which position comes next.
+///
+/// It runs ahead of the database within a transaction and is loaded again when one fails.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    head: Seq,
+    reserved: u64,
+    tenants: Vec<Usage>,
+    by_name: HashMap<TenantId, usize>,
+    by_key: HashMap<i64, usize>,
+    bytes: u64,
+    quarantine: u64,
+    changed: Vec<usize>,
+}
+
+/// What one tenant keeps.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Usage {
+    /// The tenant's number in the database.
+    pub(super) key: i64,
+    pub(super) pushes: u64,
+    pub(super) bytes: u64,
+    trimmed: u64,
+    changed: bool,
+}
+
+impl Ledger {
+    /// Reads what the database knows. Never goes back behind `head`: those positions were given, if only to a commit
+    /// that failed.
+    pub(super) fn load(conn: &Connection, head: Seq) -> rusqlite::Result<Self> {
+        let mut ledger = Self::default();
+        let (given, reserved, newest): (i64, i64, i64) =
+            conn.query_row("SELECT head, reserved, (SELECT coalesce(max(seq), 0) FROM pushes) FROM log", [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?;
+        ledger.reserved = reserved.cast_unsigned();
+        let highest = given.max(newest).cast_unsigned().max(head.get());
+        ledger.head = Seq::new(highest).unwrap_or(Seq::MAX);
+        let mut tenants = conn.prepare("SELECT id, name, trimmed, pushes, bytes FROM tenants")?;
+        let mut rows = tenants.query([])?;
+        while let Some(row) = rows.next()? {
+            let name: String = row.get(1)?;
+            let name = name
+                .parse()
+                .map_err(|error| rusqlite::Error::FromSqlConversionFailure(1, Type::Text, Box::new(error)))?;
+            let number = |column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.cast_unsigned());
+            let usage =
+                Usage { key: row.get(0)?, trimmed: number(2)?, pushes: number(3)?, bytes: number(4)?, changed: false };
+            ledger.insert(name, usage);
+        }
+        let quarantine: i64 = conn.query_row("SELECT coalesce(sum(cost), 0) FROM quarantine", [], |row| row.get(0))?;
+        ledger.quarantine = quarantine.cast_unsigned();
+        Ok(ledger)
+    }
+
+    /// The highest position that was given.
+    pub(super) fn head(&self) -> Seq {
+        self.head
+    }
+
+    /// The position that is given next.
+    pub(super) fn next(&self) -> Result<Seq, Fault> {
+        self.head.next().ok_or_else(Fault::exhausted)
+    }
+
+    /// Bytes of all kept pushes.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Bytes of all quarantined pushes.
+    pub(super) fn quarantine(&self) -> u64 {
+        self.quarantine
+    }
+
+    /// Every tenant that ever had a push.
+    pub(super) fn tenants(&self) -> &[Usage] {
+        &self.tenants
+    }
+
+    /// The number of a tenant in the database; a new tenant gets one.
+    pub(super) fn key(&mut self, conn: &Connection, tenant: &TenantId) -> rusqlite::Result<i64> {
+        if let Some(slot) = self.by_name.get(tenant) {
+            return Ok(self.tenants[*slot].key);
+        }
+        conn.prepare_cached("INSERT INTO tenants (name, trimmed, pushes, bytes) VALUES (?1, 0, 0, 0)")?
+            .execute([tenant.as_str()])?;
+        let key = conn.last_insert_rowid();
+        self.insert(tenant.clone(), Usage { key, ..Usage::default() });
+        Ok(key)
+    }
+
+    /// A push was stored.
+    pub(super) fn add(&mut self, key: i64, seq: Seq, size: u64) {
+        self.head = seq;
+        self.bytes += size;
+        self.change(key, |usage| {
+            usage.pushes += 1;
+            usage.bytes += size;
+        });
+    }
+
+    /// A push was trimmed.
+    pub(super) fn remove(&mut self, key: i64, seq: u64, size: u64) {
+        self.bytes = self.bytes.saturating_sub(size);
+        self.change(key, |usage| {
+            usage.pushes = usage.pushes.saturating_sub(1);
+            usage.bytes = usage.bytes.saturating_sub(size);
+            usage.trimmed = usage.trimmed.max(seq);
+        });
+    }
+
+    pub(super) fn quarantined(&mut self, cost: u64) {
+        self.quarantine += cost;
+    }
+
+    pub(super) fn unquarantined(&mut self, cost: u64) {
+        self.quarantine = self.quarantine.saturating_sub(cost);
+    }
+
+    /// Writes what changed, as the last thing of a transaction.
+    pub(super) fn flush(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+        let mut update =
+            conn.prepare_cached("UPDATE tenants SET trimmed = ?2, pushes = ?3, bytes = ?4 WHERE id = ?1")?;
+        for slot in self.changed.drain(..) {
+            let usage = &mut self.tenants[slot];
+            usage.changed = false;
+            let (trimmed, pushes, bytes) = (usage.trimmed, usage.pushes, usage.bytes);
+            update.execute(params![usage.key, trimmed.cast_signed(), pushes.cast_signed(), bytes.cast_signed()])?;
+        }
+        conn.prepare_cached("UPDATE log SET head = ?1")?.execute([self.head.get().cast_signed()])?;
+        Ok(())
+    }
+
+    /// Skips all positions that an earlier life may have given: a power cut can take back commits that nobody waited
+    /// for, and with them the knowledge of positions that subscribers have already seen.
+    pub(super) fn skip_reserved(&mut self) {
+        self.head = self.head.max(Seq::new(self.reserved).unwrap_or(Seq::MAX));
+    }
+
+    /// Whether `count` more positions need [`Ledger::reserve`] first.
+    pub(super) fn must_reserve(&self, count: usize) -> bool {
+        self.head.get() + count as u64 > self.reserved
+    }
+
+    /// Reserves positions for the commits to come, so that a power cut can't lead to their being used twice. The
+    /// caller sees to it that this statement is on disk before one of them is given.
+    pub(super) fn reserve(&mut self, conn: &Connection, count: usize) -> rusqlite::Result<()> {
+        let reserved = (self.head.get() + RESERVED.max(count as u64)).min(Seq::MAX.get());
+        conn.execute("UPDATE log SET reserved = ?1", [reserved.cast_signed()])?;
+        self.reserved = reserved;
+        Ok(())
+    }
+
+    fn insert(&mut self, name: TenantId, usage: Usage) {
+        let slot = self.tenants.len();
+        self.bytes += usage.bytes;
+        self.by_key.insert(usage.key, slot);
+        self.by_name.insert(name, slot);
+        self.tenants.push(usage);
+    }
+
+    fn change(&mut self, key: i64, change: impl FnOnce(&mut Usage)) {
+        let Some(&slot) = self.by_key.get(&key) else { return };
+        let usage = &mut self.tenants[slot];
+        change(usage);
+        if !usage.changed {
+            usage.changed = true;
+            self.changed.push(slot);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The writer, driven round by round without its thread.
+
+mod failing;
+mod model;
+mod retention;
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime},
+};
+
+use pushgate_model::{Answer, Push, Seq, StoredPush, Timestamp};
+use tokio::sync::mpsc;
+
+use super::{journal::prepare, page, retention::Schedule, writer::Writer};
+use crate::{
+    Append, AppendOutcome, Appended, CommitSink, Entry, Fsync, JournalConfig, Limits, Page, ReadQuery, Retention,
+};
+
+/// A writer, and what it tells.
+struct Bench {
+    writer: Writer,
+    committed: Arc<Mutex<Vec<u64>>>,
+    reply: mpsc::Sender<Appended>,
+    replies: mpsc::Receiver<Appended>,
+}
+
+struct Sink(Arc<Mutex<Vec<u64>>>);
+
+impl CommitSink for Sink {
+    fn committed(&mut self, batch: &[Arc<StoredPush>]) {
+        self.0.lock().unwrap().extend(batch.iter().map(|push| push.seq.get()));
+    }
+}
+
+impl Bench {
+    fn open(path: &Path) -> Self {
+        let retention = Retention { max_age: Duration::ZERO, max_pushes_per_tenant: 0, max_bytes: 0, quarantine: 0 };
+        let dedup = Duration::from_secs(3600);
+        let config =
+            JournalConfig { path: path.to_owned(), fsync: Fsync::Never, dedup, retention, limits: Limits::default() };
+        let committed = Arc::default();
+        let writer = prepare(config, Box::new(Sink(Arc::clone(&committed)))).unwrap();
+        let (reply, replies) = mpsc::channel(10_000);
+        Self { writer, committed, reply, replies }
+    }
+
+    fn queue(&self, append: Append) {
+        let queued = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        queued.block_on(self.writer.shared.queue.push(append)).unwrap();
+    }
+
+    fn queue_push(&self, tenant: &str, id: &str) {
+        self.queue(self.make(tenant, push(id)));
+    }
+
+    fn make(&self, tenant: &str, push: Push) -> Append {
+        Append {
+            tenant: tenant.parse().unwrap(),
+            entry: Entry::Push { push, answer: Some(Answer::Ack) },
+            received_at: Timestamp::from(SystemTime::now()),
+            tag: 0,
+            reply: self.reply.clone(),
+        }
+    }
+
+    /// Commits what is queued.
+    fn round(&mut self) -> Vec<AppendOutcome> {
+        self.writer.round();
+        std::iter::from_fn(|| self.replies.try_recv().ok()).map(|appended| appended.outcome).collect()
+    }
+
+    /// Trims until everything is within bounds.
+    fn trim(&mut self) {
+        self.writer.schedule = Schedule::new();
+        while self.writer.schedule.wait().is_zero() {
+            self.writer.retain().unwrap();
+        }
+    }
+
+    fn read(&self, query: &ReadQuery) -> Page {
+        page::read(self.writer.conn.as_ref().unwrap(), query).unwrap()
+    }
+
+    /// The ids of all kept pushes of a tenant.
+    fn kept(&self, tenant: &str) -> Vec<String> {
+        let page = self.read(&all(&[tenant]));
+        page.pushes.iter().map(|push| push.push.id.to_string()).collect()
+    }
+}
+
+fn all(tenants: &[&str]) -> ReadQuery {
+    ReadQuery {
+        tenants: tenants.iter().map(|tenant| tenant.parse().unwrap()).collect(),
+        after: Seq::ZERO,
+        upto: Seq::MAX,
+        limit: usize::MAX,
+        max_bytes: usize::MAX,
+    }
+}
+
+fn push(id: &str) -> Push {
+    Push { id: id.into(), created_at: String::new(), title: String::new(), body: String::new() }
+}
+
+/// A push of so many bytes.
+fn push_of(id: &str, size: usize) -> Push {
+    Push { body: "x".repeat(size - id.len()), ..push(id) }
+}

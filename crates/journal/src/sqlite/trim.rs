@@ -1,0 +1,238 @@
+//! One small step of trimming: what to remove next, and removing it.
+
+use std::time::{Duration, Instant};
+
+use pushgate_model::Timestamp;
+use rusqlite::{Connection, Row, params};
+
+use super::ledger::{Ledger, Usage};
+use crate::Retention;
+
+/// Rows that one step removes at most.
+const STEP: usize = 500;
+
+/// After this time a step ends, having removed something.
+const PATIENCE: Duration = Duration::from_millis(5);
+
+/// Rows that are looked up at once.
+const CHUNK: usize = 100;
+
+/// One step, within one transaction.
+pub(super) struct Step<'a> {
+    conn: &'a Connection,
+    ledger: &'a mut Ledger,
+    bounds: Bounds,
+    begun: Instant,
+    /// Rows that were removed.
+    rows: usize,
+    /// Pushes among them.
+    pushes: u64,
+}
+
+/// What is kept, at this moment.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) retention: Retention,
+    /// How long a push id is remembered after it was last seen.
+    pub(super) dedup: Duration,
+    pub(super) now: Timestamp,
+}
+
+/// What a step did.
+pub(super) struct Trimmed {
+    /// Pushes that it removed.
+    pub(super) pushes: u64,
+    /// Whether it ended before everything was within bounds.
+    pub(super) more: bool,
+}
+
+/// A push that may go: its answer was given.
+struct Candidate {
+    seq: i64,
+    tenant: i64,
+    size: u64,
+    push_id: String,
+}
+
+impl Candidate {
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let size: i64 = row.get(2)?;
+        Ok(Self { seq: row.get(0)?, tenant: row.get(1)?, size: size.cast_unsigned(), push_id: row.get(3)? })
+    }
+}
+
+impl<'a> Step<'a> {
+    pub(super) fn new(conn: &'a Connection, ledger: &'a mut Ledger, bounds: Bounds) -> Self {
+        Self { conn, ledger, bounds, begun: Instant::now(), rows: 0, pushes: 0 }
+    }
+
+    /// Removes what is out of bounds, within the transaction that the caller began.
+    pub(super) fn run(mut self) -> rusqlite::Result<Trimmed> {
+        self.trim_by_age()?;
+        self.trim_by_count()?;
+        self.trim_by_bytes()?;
+        self.forget_ids()?;
+        self.empty_quarantine()?;
+        if self.pushes > 0 {
+            self.ledger.flush(self.conn)?;
+        }
+        Ok(Trimmed { pushes: self.pushes, more: self.spent() })
+    }
+
+    fn trim_by_age(&mut self) -> rusqlite::Result<()> {
+        if self.bounds.retention.max_age.is_zero() {
+            return Ok(());
+        }
+        let oldest = self.bounds.now.minus(self.bounds.retention.max_age).as_millis().cast_signed();
+        while !self.spent() {
+            let candidates: Vec<Candidate> = self
+                .conn
+                .prepare_cached(
+                    "SELECT seq, tenant, size, push_id FROM pushes INDEXED BY pushes_by_age
+                     WHERE answer IS NOT NULL AND received_at < ?1 ORDER BY received_at LIMIT ?2",
+                )?
+                .query_map(params![oldest, CHUNK.cast_signed()], Candidate::from_row)?
+                .collect::<Result<_, _>>()?;
+            if candidates.is_empty() {
+                break;
+            }
+            for candidate in &candidates {
+                self.trim(candidate)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn trim_by_count(&mut self) -> rusqlite::Result<()> {
+        let max = self.bounds.retention.max_pushes_per_tenant;
+        if max == 0 {
+            return Ok(());
+        }
+        let over: Vec<Usage> = self.ledger.tenants().iter().filter(|usage| usage.pushes > max).copied().collect();
+        for usage in over {
+            let mut excess = usage.pushes - max;
+            while excess > 0 && !self.spent() {
+                let candidates = self.oldest_of(usage.key, excess)?;
+                if candidates.is_empty() {
+                    break;
+                }
+                for candidate in &candidates {
+                    self.trim(candidate)?;
+                }
+                excess -= candidates.len() as u64;
+            }
+        }
+        Ok(())
+    }
+
+    /// Trims the tenant that uses most, until another one does or all are within the bound.
+    fn trim_by_bytes(&mut self) -> rusqlite::Result<()> {
+        let max = self.bounds.retention.max_bytes;
+        if max == 0 {
+            return Ok(());
+        }
+        // Tenants all of whose pushes await their answers.
+        let mut stuck = Vec::new();
+        while self.ledger.bytes() > max && !self.spent() {
+            let Some((largest, second)) = largest_two(self.ledger.tenants(), &stuck) else { break };
+            let excess = self.ledger.bytes() - max;
+            let mut goal = excess.min(largest.bytes - second).max(1);
+            let candidates = self.oldest_of(largest.key, CHUNK as u64)?;
+            if candidates.is_empty() {
+                stuck.push(largest.key);
+            }
+            for candidate in &candidates {
+                self.trim(candidate)?;
+                goal = goal.saturating_sub(candidate.size);
+                if goal == 0 {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn forget_ids(&mut self) -> rusqlite::Result<()> {
+        while !self.spent() {
+            let ids: Vec<(i64, String)> = self
+                .conn
+                .prepare_cached(
+                    "SELECT tenant, push_id FROM ids INDEXED BY ids_by_age
+                     WHERE trimmed = 1 AND last_seen < ?1 ORDER BY last_seen LIMIT ?2",
+                )?
+                .query_map(params![self.forgettable(), CHUNK.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<Result<_, _>>()?;
+            if ids.is_empty() {
+                break;
+            }
+            let mut delete = self.conn.prepare_cached("DELETE FROM ids WHERE tenant = ?1 AND push_id = ?2")?;
+            for (tenant, id) in &ids {
+                self.rows += delete.execute(params![tenant, id])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn empty_quarantine(&mut self) -> rusqlite::Result<()> {
+        let max = self.bounds.retention.quarantine;
+        while max > 0 && self.ledger.quarantine() > max && !self.spent() {
+            let cost: i64 = self
+                .conn
+                .prepare_cached("DELETE FROM quarantine WHERE id = (SELECT min(id) FROM quarantine) RETURNING cost")?
+                .query_row([], |row| row.get(0))?;
+            self.ledger.unquarantined(cost.cast_unsigned());
+            self.rows += 1;
+        }
+        Ok(())
+    }
+
+    fn oldest_of(&self, tenant: i64, wanted: u64) -> rusqlite::Result<Vec<Candidate>> {
+        self.conn
+            .prepare_cached(
+                "SELECT seq, tenant, size, push_id FROM pushes INDEXED BY pushes_by_tenant
+                 WHERE tenant = ?1 AND answer IS NOT NULL ORDER BY seq LIMIT ?2",
+            )?
+            .query_map(params![tenant, wanted.min(CHUNK as u64).cast_signed()], Candidate::from_row)?
+            .collect()
+    }
+
+    /// Removes a push; its id stays known for as long as it must.
+    fn trim(&mut self, push: &Candidate) -> rusqlite::Result<()> {
+        self.conn.prepare_cached("DELETE FROM pushes WHERE seq = ?1")?.execute([push.seq])?;
+        let forgotten = self
+            .conn
+            .prepare_cached("DELETE FROM ids WHERE tenant = ?1 AND push_id = ?2 AND last_seen < ?3")?
+            .execute(params![push.tenant, push.push_id, self.forgettable()])?;
+        if forgotten == 0 {
+            self.conn
+                .prepare_cached("UPDATE ids SET trimmed = 1 WHERE tenant = ?1 AND push_id = ?2")?
+                .execute(params![push.tenant, push.push_id])?;
+        }
+        self.ledger.remove(push.tenant, push.seq.cast_unsigned(), push.size);
+        self.rows += 1;
+        self.pushes += 1;
+        Ok(())
+    }
+
+    /// Ids last seen before this moment, in ms since 1970, need not be known once their push is gone.
+    fn forgettable(&self) -> i64 {
+        self.bounds.now.minus(self.bounds.dedup).as_millis().cast_signed()
+    }
+
+    fn spent(&self) -> bool {
+        self.rows >= STEP || (self.rows > 0 && self.begun.elapsed() >= PATIENCE)
+    }
+}
+
+/// The tenant that uses most, but for some, and how many bytes the next one uses.
+fn largest_two(tenants: &[Usage], but: &[i64]) -> Option<(Usage, u64)> {
+    let mut largest: Option<Usage> = None;
+    let mut second = 0;
+    for usage in tenants.iter().filter(|usage| usage.bytes > 0 && !but.contains(&usage.key)) {
+        match largest {
+            Some(most) if most.bytes >= usage.bytes => second = second.max(usage.bytes),
+            _ => second = largest.replace(*usage).map_or(0, |most| most.bytes),
+        }
+    }
+    largest.map(|most| (most, second))
+}

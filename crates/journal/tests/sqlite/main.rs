@@ -1,0 +1,10 @@
+//! What the `SQLite` engine promises, from outside.
+
+#![allow(clippy::unwrap_used)] // A test may panic; clippy.toml's rule sees only the functions marked as tests.
+
+mod appending;
+mod failing;
+mod harness;
+mod opening;
+mod reading;
+mod reopening;
