@@ -90,7 +90,10 @@ async fn connect_any(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
 fn tune(stream: &TcpStream, dead_after: Duration) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
-    let keepalive = TcpKeepalive::new().with_time(dead_after / 2).with_interval(dead_after / 4).with_retries(2);
+    // The kernel counts these in whole seconds and refuses zero.
+    let whole = |part: Duration| part.max(Duration::from_secs(1));
+    let keepalive =
+        TcpKeepalive::new().with_time(whole(dead_after / 2)).with_interval(whole(dead_after / 4)).with_retries(2);
     socket.set_tcp_keepalive(&keepalive)?;
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(dead_after))?;
@@ -108,5 +111,13 @@ mod tests {
         assert_eq!(interleave(found.into_iter()), parse(&["[::1]:1", "10.0.0.1:1", "[::2]:1", "[::3]:1"]));
         let many = (0..100).map(|n| SocketAddr::from(([10, 0, 0, n], 1)));
         assert_eq!(interleave(many).len(), MAX_ADDRESSES);
+    }
+
+    #[tokio::test]
+    async fn sockets_are_tuned_also_for_a_short_life() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = connect_any(&[listener.local_addr().unwrap()]).await.unwrap();
+        tune(&stream, Duration::from_millis(1)).unwrap();
+        assert!(stream.nodelay().unwrap());
     }
 }
