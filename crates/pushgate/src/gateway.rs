@@ -1,0 +1,127 @@
+//! How the crates are wired into one gateway, and how it stops.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use pushgate_fanout::Fanout;
+use pushgate_http::{Deps, Http, HttpError, HttpHandle, Lifecycle};
+use pushgate_journal::{Journal, JournalError, sqlite::SqliteJournal};
+use pushgate_upstream::{Directory, Upstream, UpstreamDeps, UpstreamError};
+use tokio::time::timeout;
+
+use crate::settings::Settings;
+
+/// Commit batches that may wait for the dispatch thread before the journal's writer waits.
+const COMMIT_QUEUE: usize = 256;
+/// How long connections may take to finish commits, flush answers and close.
+const UPSTREAM_DRAIN: Duration = Duration::from_secs(5);
+/// How long streams and requests may take to end.
+const HTTP_DRAIN: Duration = Duration::from_secs(3);
+/// How long the journal may take to commit what is queued and close. All three together stay within the 10 s that a
+/// stop may take.
+const JOURNAL_CLOSE: Duration = Duration::from_millis(1500);
+
+/// Why a gateway can't start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The journal can't be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The connections can't be started.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    /// A listener can't be opened, or ended.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+}
+
+/// A running gateway: the journal, the fan-out, the connections and the listeners, wired.
+pub struct Gateway {
+    journal: Arc<SqliteJournal>,
+    fanout: Fanout,
+    upstream: Upstream,
+    http: Http,
+    lifecycle: Lifecycle,
+}
+
+impl Gateway {
+    /// Opens the journal and the listeners and starts the connections. Call inside an actix system.
+    ///
+    /// The order matters: a second gateway fails at the journal before it dials; an address in use fails before any
+    /// push is accepted.
+    ///
+    /// # Errors
+    /// The journal, a listener or the TLS roots can't be used.
+    pub fn start(settings: Settings) -> Result<Self, GatewayError> {
+        let (inlet, inbox) = Fanout::channel(COMMIT_QUEUE);
+        let journal = SqliteJournal::open(settings.journal, Box::new(inlet))?;
+        let as_journal = || Arc::clone(&journal) as Arc<dyn Journal>;
+        let fanout = Fanout::start(settings.fanout, as_journal(), inbox);
+        let deps = UpstreamDeps { journal: as_journal(), fanout: fanout.clone() };
+        let lifecycle = Lifecycle::default();
+        let prepared = Upstream::prepare(&settings.upstream, settings.tenants, deps)?;
+        let deps = Deps {
+            fanout: fanout.clone(),
+            journal: as_journal(),
+            directory: prepared.directory(),
+            upstream_metrics: prepared.metrics(),
+            lifecycle: lifecycle.clone(),
+        };
+        let http = pushgate_http::bind(settings.http, deps)?;
+        let upstream = prepared.start();
+        lifecycle.set_ready();
+        Ok(Self { journal, fanout, upstream, http, lifecycle })
+    }
+
+    /// Where subscribers reach it.
+    pub fn public_addr(&self) -> SocketAddr {
+        self.http.public_addr
+    }
+
+    /// Where operators reach it.
+    pub fn admin_addr(&self) -> SocketAddr {
+        self.http.admin_addr
+    }
+
+    /// The tenants and their states.
+    pub fn directory(&self) -> Arc<Directory> {
+        self.upstream.directory()
+    }
+
+    /// Serves until `stop` completes, then drains.
+    ///
+    /// # Errors
+    /// A listener ended by itself.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), GatewayError> {
+        let Self { journal, fanout, upstream, http, lifecycle } = self;
+        let handle = http.handle();
+        let serving = http.run();
+        tokio::pin!(serving);
+        tokio::select! {
+            ended = &mut serving => return Ok(ended?),
+            () = stop => {}
+        }
+        lifecycle.set_draining();
+        let drain = drain(&journal, &fanout, &upstream, &handle);
+        let (served, ()) = tokio::join!(serving, drain);
+        Ok(served?)
+    }
+}
+
+/// Stops in order: connections first, so that what they commit still reaches subscribers; then the streams; then the
+/// journal.
+async fn drain(journal: &SqliteJournal, fanout: &Fanout, upstream: &Upstream, http: &HttpHandle) {
+    tracing::info!("draining");
+    if timeout(UPSTREAM_DRAIN, upstream.drain()).await.is_err() {
+        tracing::warn!(
+            "some connections did not end in time and are dropped: their unanswered pushes will be sent again"
+        );
+    }
+    fanout.drain();
+    if timeout(HTTP_DRAIN, http.stop()).await.is_err() {
+        tracing::warn!("some streams did not end in time and are dropped: they resume by their cursors");
+    }
+    if timeout(JOURNAL_CLOSE, journal.close()).await.is_err() {
+        tracing::error!("the journal did not close in time");
+    }
+    tracing::info!("stopped");
+}

@@ -1,0 +1,118 @@
+//! The settings: text in layers, read once into one typed config per crate.
+//!
+//! The layers are the built-in defaults, each `--config` file in order, then the environment as
+//! `PUSHGATE__SECTION__KEY`. `config` merges them; [`section`] reads the merged tree and lists every mistake, where
+//! deserialising would stop at the first. Begin reading at [`Settings::load`].
+
+mod admin;
+mod document;
+mod effective;
+mod given;
+mod header;
+mod journal;
+mod layers;
+mod mistake;
+mod origin;
+mod quantity;
+mod report;
+mod secret;
+mod section;
+mod server;
+mod suggest;
+mod tenants;
+#[cfg(test)]
+mod tests;
+mod upstream;
+mod url;
+
+use std::path::PathBuf;
+
+use pushgate_fanout::FanoutConfig;
+use pushgate_http::{AdminConfig, HttpConfig, PublicConfig};
+use pushgate_journal::JournalConfig;
+use pushgate_upstream::{TenantConfig, UpstreamConfig};
+
+pub use effective::Effective;
+pub use mistake::{Mistake, Mistakes};
+
+use report::Report;
+use section::Section;
+
+/// Everything that a gateway has to know, valid.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Both listeners.
+    pub http: HttpConfig,
+    /// The journal.
+    pub journal: JournalConfig,
+    /// The fan-out.
+    pub fanout: FanoutConfig,
+    /// What all connections share.
+    pub upstream: UpstreamConfig,
+    /// The tenants, in the order of the file.
+    pub tenants: Vec<TenantConfig>,
+    /// The same as text, for `check`.
+    pub effective: Effective,
+}
+
+impl Settings {
+    /// Reads the files, later ones over earlier ones, and the environment over all. The environment is also where
+    /// secrets given as `{ env = "NAME" }` are looked up. Opens nothing but these files and those of secrets.
+    ///
+    /// # Errors
+    /// Every mistake that there is, in all layers.
+    pub fn load(files: &[PathBuf], env: &[(String, String)]) -> Result<Self, Mistakes> {
+        let report = Report::new(env);
+        let values = layers::merge(files, &report);
+        let (typed, effective) = Section::read_root(values, &report, read);
+        let mistakes = report.into_mistakes();
+        if !mistakes.is_empty() {
+            return Err(Mistakes(mistakes));
+        }
+        let Typed { http, journal, fanout, upstream, tenants } =
+            typed.expect("every key has a default, and one that is wrong was listed");
+        Ok(Self { http, journal, fanout, upstream, tenants, effective })
+    }
+}
+
+/// The environment of this process. What is not UTF-8 is replaced by U+FFFD, which no key accepts.
+pub fn process_env() -> Vec<(String, String)> {
+    let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()
+}
+
+/// The settings without their text.
+struct Typed {
+    http: HttpConfig,
+    journal: JournalConfig,
+    fanout: FanoutConfig,
+    upstream: UpstreamConfig,
+    tenants: Vec<TenantConfig>,
+}
+
+fn read(root: &mut Section<'_>) -> Option<Typed> {
+    let server = root.table("server", server::read);
+    let admin = root.table("admin", admin::read);
+    let allow_insecure = root.table("auth", admin::read_auth);
+    let journal = root.table("journal", journal::read);
+    let common = root.table("upstream", upstream::read);
+    let tenants = tenants::read(root, common.as_ref());
+    if let (Some((public, _)), Some(admin)) = (&server, &admin) {
+        check_listeners(root.report, public, admin, allow_insecure);
+    }
+    let (public, fanout) = server?;
+    let http = HttpConfig { public, admin: admin? };
+    Some(Typed { http, journal: journal?, fanout, upstream: common?.config, tenants })
+}
+
+/// What may listen where depends on more than one section.
+fn check_listeners(report: &Report<'_>, public: &PublicConfig, admin: &AdminConfig, allow_insecure: Option<bool>) {
+    if !admin::is_loopback(public.bind) && allow_insecure == Some(false) {
+        let allowed = "an address that others can reach needs auth.allow_insecure = true, because anybody could \
+                       subscribe to every tenant there";
+        report.contradiction(&["server.bind"], allowed);
+    }
+    if public.bind == admin.bind && public.bind.port() != 0 {
+        report.contradiction(&["admin.bind", "server.bind"], "server.bind and admin.bind must differ");
+    }
+}

@@ -1,0 +1,98 @@
+//! The files that come with Pushgate.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use secrecy::ExposeSecret as _;
+
+use super::{Files, Settings};
+
+fn shipped(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config").join(name)
+}
+
+/// Path and value of every key of a document.
+fn keys(text: &str) -> BTreeMap<String, toml::Value> {
+    fn walk(path: &str, table: &toml::Table, keys: &mut BTreeMap<String, toml::Value>) {
+        for (key, value) in table {
+            let path = format!("{path}.{key}");
+            match value {
+                toml::Value::Table(table) => walk(&path, table, keys),
+                value => drop(keys.insert(path, value.clone())),
+            }
+        }
+    }
+    let mut keys = BTreeMap::new();
+    walk("", &text.parse().unwrap(), &mut keys);
+    keys
+}
+
+#[test]
+fn the_documented_configuration_is_the_built_in_one() {
+    let text = std::fs::read_to_string(shipped("pushgate.toml")).unwrap();
+    let defaults = Settings::load(&[], &[]).unwrap().effective;
+    assert_eq!(keys(&text), keys(&defaults.to_string()));
+    assert_eq!(Settings::load(&[shipped("pushgate.toml")], &[]).unwrap().effective, defaults);
+}
+
+#[test]
+fn every_documented_key_and_value_is_explained() {
+    let text = std::fs::read_to_string(shipped("pushgate.toml")).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    for pair in lines.windows(2) {
+        if !pair[1].starts_with('#') && pair[1].contains(" = ") {
+            assert!(pair[0].starts_with('#'), "no comment above: {}", pair[1]);
+        }
+    }
+}
+
+#[test]
+fn every_key_without_a_default_has_a_valid_example() {
+    let text = std::fs::read_to_string(shipped("pushgate.toml")).unwrap();
+    // An example is a commented line that begins like a key or a table; all else is a sentence.
+    let is_example = |line: &str| {
+        let key = line.split(" = ").next().unwrap_or_default();
+        line == "[[tenants]]" || (line.contains(" = ") && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+    };
+    let uncomment = |line: &str| match line.strip_prefix("# ").filter(|line| is_example(line)) {
+        Some(example) => format!("{example}\n"),
+        None => format!("{line}\n"),
+    };
+    let text: String = text.lines().map(uncomment).collect();
+    let files = Files::new(&[""]);
+    let stand_in = files.folder.path().join("stand-in");
+    std::fs::write(&stand_in, "-----BEGIN CERTIFICATE-----\n").unwrap();
+    let text = ["/run/secrets/acme-key", "/etc/pushgate/ca.pem"]
+        .iter()
+        .fold(text, |text, path| text.replace(path, stand_in.to_str().unwrap()));
+    std::fs::write(&files.paths[0], text).unwrap();
+    let settings = files.load(&[("PUSHGATE_ADMIN_TOKEN", "x"), ("ACME_TOKEN", "x")]).unwrap();
+    assert!(!settings.effective.to_string().contains("is not set"), "{}", settings.effective);
+    let [tenant] = &settings.tenants[..] else { panic!("one tenant") };
+    assert!(tenant.bearer.is_some());
+    assert_eq!((tenant.headers.len(), tenant.query.len()), (1, 1));
+}
+
+#[test]
+fn the_demo_configuration_is_valid() {
+    let settings = Settings::load(&[shipped("demo.toml")], &[]).unwrap();
+    let urls: Vec<_> = settings.tenants.iter().map(|tenant| tenant.url.as_str()).collect();
+    let account = |id| format!("ws://127.0.0.1:7070/ws/{id}");
+    assert_eq!(urls, [account("acme"), account("globex"), account("initech")]);
+}
+
+#[test]
+fn the_staging_configuration_is_valid_with_its_token_and_fits_the_composition() {
+    let files = [shipped("staging.toml")];
+    assert_eq!(Settings::load(&files, &[]).unwrap_err().0[0].key, "admin.token");
+    let settings = Settings::load(&files, &[("PUSHGATE_ADMIN_TOKEN".to_owned(), "t".to_owned())]).unwrap();
+    let composition = std::fs::read_to_string(shipped("../docker-compose.yml")).unwrap();
+    assert_eq!(settings.tenants.len(), 3);
+    for tenant in &settings.tenants {
+        let token = tenant.bearer.as_ref().unwrap().expose_secret();
+        assert!(composition.contains(&format!("--account={}:{token}\n", tenant.id)), "{}", tenant.id);
+        assert_eq!(tenant.url, format!("ws://simulator:7070/ws/{}", tenant.id));
+    }
+}

@@ -1,0 +1,220 @@
+//! The real binary: its exit statuses, its signals, and kill -9.
+
+use std::{
+    collections::BTreeSet,
+    io::{BufRead, BufReader},
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+};
+
+use pushgate_subscriber::{EventStream, StreamConfig, get};
+use serde_json::json;
+
+use crate::{
+    stack::{Service, config_text, json, run, until},
+    stream::TestStream,
+};
+
+fn pushgate() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pushgate"));
+    command.env_clear().env("RUST_BACKTRACE", "0").stdin(Stdio::null());
+    command
+}
+
+fn output(arguments: &[&str]) -> Output {
+    pushgate().args(arguments).output().expect("the binary runs")
+}
+
+/// A gateway in a process of its own; killed when dropped.
+struct Process {
+    child: Child,
+}
+
+impl Process {
+    fn serve(config: &Path) -> Self {
+        let mut command = pushgate();
+        command.arg("serve").arg("--config").arg(config).stdout(Stdio::null()).stderr(Stdio::null());
+        Self { child: command.spawn().expect("the binary runs") }
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let status = Command::new("kill").args(["-s", name, &pid]).status().expect("kill exists");
+        assert!(status.success());
+    }
+
+    /// kill -9.
+    fn kill(&mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it is gone");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Ports that are free now, for a process that must come back on the same ones.
+fn free_addresses() -> [SocketAddr; 2] {
+    let listeners = [0, 0].map(|port| TcpListener::bind(("127.0.0.1", port)).expect("a free port"));
+    listeners.map(|listener| listener.local_addr().expect("bound"))
+}
+
+fn write_config(folder: &Path, service: &str, [public, admin]: [SocketAddr; 2]) -> PathBuf {
+    let text = config_text(folder, service, "").replacen("127.0.0.1:0", &public.to_string(), 1).replacen(
+        "127.0.0.1:0",
+        &admin.to_string(),
+        1,
+    );
+    let file = folder.join("gateway.toml");
+    std::fs::write(&file, text).expect("the folder is writable");
+    file
+}
+
+async fn ready(admin: SocketAddr) {
+    until("a ready gateway", || async {
+        let answer = get(&format!("http://{admin}/readyz")).await.ok()?;
+        (answer.status == 200).then_some(())
+    })
+    .await;
+}
+
+#[test]
+fn nothing_acked_is_lost_by_kill_9() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let service = Service::start();
+        let addresses = free_addresses();
+        let config = write_config(folder.path(), &service.handle.upstream_url(), addresses);
+        let mut stream = {
+            let stream = StreamConfig::new(format!("http://{}/events?tenant=a&tenant=b", addresses[0]));
+            TestStream::new(EventStream::connect(stream).unwrap())
+        };
+        let mut process = Process::serve(&config);
+        ready(addresses[1]).await;
+        stream.opened().await;
+        let mut sent = BTreeSet::new();
+        for round in 0..3 {
+            for tenant in ["a", "b"] {
+                let body = json!({"title": round.to_string(), "body": "b", "count": 400, "per_second": 2000});
+                let ids = service.command(&format!("accounts/{tenant}/pushes"), &body).await["ids"].clone();
+                sent.extend(ids.as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()));
+            }
+            stream.pushes(50).await;
+            process.kill();
+            process = Process::serve(&config);
+            ready(addresses[1]).await;
+        }
+        // Whatever was sent arrives, once and in order, on one subscriber that resumes by its cursor.
+        let mut probe = {
+            let url = format!("http://{}/events?tenant=a&tenant=b&since=earliest", addresses[0]);
+            TestStream::new(EventStream::connect(StreamConfig::new(url)).unwrap())
+        };
+        let all = probe.pushes(sent.len()).await;
+        assert!(all.windows(2).all(|pair| pair[0].seq < pair[1].seq));
+        assert_eq!(all.iter().map(|push| push.id.clone()).collect::<BTreeSet<_>>(), sent);
+        let last = all.last().unwrap().seq;
+        let mut seen: Vec<_> = Vec::new();
+        while seen.last().is_none_or(|push: &pushgate_subscriber::PushEvent| push.seq < last) {
+            seen.push(stream.push().await);
+        }
+        let resumed: Vec<_> = all[all.len() - seen.len()..].iter().map(|push| &push.id).collect();
+        assert!(seen.iter().map(|push| &push.id).eq(resumed), "no gap, no duplicate, no reordering");
+        service.stop().await;
+    });
+}
+
+#[test]
+fn sigterm_drains_and_exits_0() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let service = Service::start();
+        let addresses = free_addresses();
+        let config = write_config(folder.path(), &service.handle.upstream_url(), addresses);
+        let mut process = Process::serve(&config);
+        ready(addresses[1]).await;
+        let health = pushgate().arg("health").arg("--config").arg(&config).status().unwrap();
+        assert!(health.success());
+        process.signal("TERM");
+        let status = until("an end", || {
+            let ended = process.child.try_wait().expect("it is ours");
+            async move { ended }
+        })
+        .await;
+        assert_eq!(status.code(), Some(0));
+        let health = pushgate().arg("health").arg("--config").arg(&config).output().unwrap();
+        assert_eq!(health.status.code(), Some(1));
+        let pushes = json(&get(&format!("http://{}/control/stats", service.handle.addr())).await.unwrap());
+        assert!(pushes.is_object());
+        service.stop().await;
+    });
+}
+
+#[test]
+fn wrong_usage_and_wrong_configuration_exit_2_and_say_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("wrong.toml");
+    std::fs::write(&file, "server.bnd = \"x\"\nupstream.heartbeat.every = \"20\"\n").unwrap();
+    let file = file.to_str().unwrap();
+    for command in ["check", "serve"] {
+        let output = output(&[command, "--config", file]);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        for word in ["wrong.toml", "server.bnd", "upstream.heartbeat.every"] {
+            assert!(text.contains(word), "{word} is missing in: {text}");
+        }
+    }
+    assert_eq!(output(&["fly"]).status.code(), Some(2));
+}
+
+#[test]
+fn an_address_in_use_exits_1_and_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addresses = [taken.local_addr().unwrap(), SocketAddr::from(([127, 0, 0, 1], 0))];
+    let config = write_config(folder.path(), "ws://127.0.0.1:1/", addresses);
+    let output = output(&["serve", "--config", config.to_str().unwrap()]);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains(&addresses[0].to_string()), "{text}");
+}
+
+#[test]
+fn check_prints_a_configuration_that_check_accepts() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = output(&["check"]);
+    assert_eq!(first.status.code(), Some(0));
+    let file = folder.path().join("effective.toml");
+    std::fs::write(&file, &first.stdout).unwrap();
+    let second = output(&["check", "--config", file.to_str().unwrap()]);
+    assert_eq!(second.status.code(), Some(0), "{}", String::from_utf8_lossy(&second.stderr));
+    assert_eq!(first.stdout, second.stdout);
+}
+
+#[test]
+fn the_demo_says_what_to_open_and_leaves_nothing_behind() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = pushgate();
+        command.arg("demo").env("TMPDIR", folder.path()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = Process { child: command.spawn().unwrap() };
+        let lines = BufReader::new(process.child.stdout.take().unwrap()).lines();
+        let curl = lines.map(|line| line.unwrap()).find(|line| line.contains("curl -N")).expect("a curl line");
+        let url = curl.split_whitespace().find(|word| word.starts_with("http://")).expect("its URL");
+        let mut stream = TestStream::new(EventStream::connect(StreamConfig::new(url)).unwrap());
+        assert!(url.ends_with(&stream.push().await.tenant));
+        process.signal("INT");
+        let status = until("an end", || {
+            let ended = process.child.try_wait().expect("it is ours");
+            async move { ended }
+        })
+        .await;
+        assert_eq!(status.code(), Some(0));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "TMPDIR is empty");
+    });
+}
