@@ -1,0 +1,109 @@
+//! The proof rig: runs the real `pushgate` binary against its simulator, plays the subscribers, and judges what came.
+//!
+//! It is no part of the product and knows the gateway only from outside: by its command line, its configuration and its
+//! HTTP interfaces. It talks to loopback addresses only, and ends every process that it started, by its process id,
+//! also when it is interrupted or panics.
+//!
+//! Begin reading at `crash.rs`, the shortest run; then `audience.rs` for the thread that reads all streams, and
+//! `judge.rs` for the comparison of sets. `benches/README.md` says how to read the reports.
+
+mod audience;
+mod cells;
+mod chunked;
+mod clock;
+mod crash;
+mod disk;
+mod events;
+mod filler;
+mod gateway;
+mod head;
+mod histogram;
+mod http;
+mod judge;
+mod outage;
+mod process;
+mod push_line;
+mod record;
+mod report;
+mod rig;
+mod simulator;
+mod slow;
+mod steady;
+mod stream;
+mod tally;
+mod wait;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::{report::Form, rig::Rig};
+
+/// Exit status after SIGINT or SIGTERM, as shells have it.
+const INTERRUPTED: u8 = 130;
+
+#[derive(Parser)]
+#[command(about = "Proves what Pushgate promises, with the real binary")]
+struct Cli {
+    #[command(subcommand)]
+    run: Run,
+    /// The binary under test
+    #[arg(long, global = true, default_value = "target/release/pushgate")]
+    pushgate: PathBuf,
+    /// Where the journal is put; its folder is removed afterwards (default: the folder for temporary files)
+    #[arg(long, global = true)]
+    dir: Option<PathBuf>,
+    /// Prints one JSON object
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Run {
+    /// kill -9 under load: nothing acked is lost, nothing comes twice or out of order
+    Crash(crash::CrashArgs),
+    /// The service goes away and comes back: everybody is back, and not all at once
+    Outage(outage::OutageArgs),
+    /// Minutes of constant load: arithmetic, memory, CPU, latency
+    Steady(steady::SteadyArgs),
+    /// The disk fills and is freed again; needs --dir on a small file system of its own
+    Disk(disk::DiskArgs),
+    /// One subscriber stops reading beside healthy ones
+    Slow(slow::SlowArgs),
+    /// Memory of idle streams, and fan-out at saturation and at a quarter of it
+    Cells(cells::CellsArgs),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("load: {error:#}");
+            if wait::interrupted() { ExitCode::from(INTERRUPTED) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+/// Whether everything passed.
+fn run(cli: &Cli) -> Result<bool> {
+    wait::watch_signals()?;
+    let parent = cli.dir.clone().unwrap_or_else(std::env::temp_dir);
+    let rig = Rig::new(&cli.pushgate, &parent)?;
+    let reports = match &cli.run {
+        Run::Crash(args) => vec![crash::run(&rig, args)?],
+        Run::Outage(args) => vec![outage::run(&rig, args)?],
+        Run::Steady(args) => vec![steady::run(&rig, args)?],
+        Run::Disk(args) => vec![disk::run(&rig, args)?],
+        Run::Slow(args) => vec![slow::run(&rig, args)?],
+        // Each cell begins with a journal of its own.
+        Run::Cells(args) => cells::run(args, || Rig::new(&cli.pushgate, &parent))?,
+    };
+    let form = if cli.json { Form::Json } else { Form::Text };
+    for report in &reports {
+        report.print(form);
+    }
+    Ok(reports.iter().all(|report| report.passed()))
+}

@@ -1,0 +1,102 @@
+use std::{
+    fs::{self, File},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+
+/// The unit in which Linux reports CPU times, whatever the kernel's own rate is (`USER_HZ`, proc(5)).
+const TICKS_PER_SECOND: f64 = 100.0;
+/// How much of a log is shown when its process ended by itself.
+const LOG_END: usize = 2000;
+
+/// A child process; killed when dropped, also by a panic.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    log: std::path::PathBuf,
+}
+
+/// What a process has used.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Usage {
+    /// Bytes of memory in use.
+    pub(crate) rss: u64,
+    /// Seconds of CPU, user and system, since its start.
+    pub(crate) cpu: f64,
+}
+
+impl Process {
+    /// Starts `binary`; what it logs is appended to `log`.
+    pub(crate) fn spawn(binary: &Path, arguments: &[String], log: &Path) -> Result<Self> {
+        let file = File::options().create(true).append(true).open(log).with_context(|| log.display().to_string())?;
+        let mut command = Command::new(binary);
+        command.args(arguments).env_clear().env("RUST_LOG", "warn").env("RUST_BACKTRACE", "1");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
+        let child = command.spawn().with_context(|| format!("{} can't be started", binary.display()))?;
+        Ok(Self { child, log: log.to_owned() })
+    }
+
+    /// kill -9, and the end of the process.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Fails when it ended by itself.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        if let Some(status) = self.child.try_wait()? {
+            let log = fs::read_to_string(&self.log).unwrap_or_default();
+            let end = log.len().saturating_sub(LOG_END);
+            bail!("a child ended by itself, {status}: {}", &log[log.ceil_char_boundary(end)..]);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn usage(&self) -> Result<Usage> {
+        usage(&self.child.id().to_string())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended before.
+        let _ = self.kill();
+    }
+}
+
+/// What this process has used.
+pub(crate) fn own_usage() -> Result<Usage> {
+    usage("self")
+}
+
+fn usage(pid: &str) -> Result<Usage> {
+    let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).context("a process is gone");
+    let (status, stat) = (read("status")?, read("stat")?);
+    let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok());
+    // The second field is the program's name, which may hold spaces: counting begins behind it.
+    let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_ascii_whitespace().collect();
+    let ticks = |field: usize| fields.get(field - 3).and_then(|text| text.parse::<f64>().ok());
+    let cpu = ticks(14).zip(ticks(15)).map(|(user, system)| (user + system) / TICKS_PER_SECOND);
+    Ok(Usage { rss: rss.map_or(0, |kibibytes: u64| kibibytes << 10), cpu: cpu.unwrap_or_default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_uses_memory() {
+        assert!(own_usage().unwrap().rss > 100 << 10);
+    }
+
+    #[test]
+    fn a_child_that_ended_by_itself_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut process = Process::spawn(Path::new("/bin/false"), &[], &folder.path().join("log")).unwrap();
+        process.child.wait().unwrap();
+        assert!(process.check().is_err());
+    }
+}

@@ -1,0 +1,257 @@
+use std::{
+    io::{self, ErrorKind, Read, Write},
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
+
+use anyhow::{Result, ensure};
+
+use crate::{
+    chunked::Chunked,
+    clock::monotonic_nanos,
+    events::{Item, scan},
+    head::{Body, Head},
+    push_line::PushLine,
+    record::{Keep, Record},
+    tally::Tally,
+};
+
+/// How long a connect may take: on loopback it takes none, unless the queue of those that wait to be accepted is full.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+/// The longest event, in bytes.
+const MAX_EVENT: usize = 16 << 20;
+
+/// What a subscriber subscribes to.
+#[derive(Clone, Debug)]
+pub(crate) struct StreamSpec {
+    /// Path and query.
+    pub(crate) path: String,
+    /// The indices of its tenants.
+    pub(crate) tenants: Vec<usize>,
+    /// Which of the groups it is measured with.
+    pub(crate) group: usize,
+    /// What is remembered of it.
+    pub(crate) keep: Keep,
+}
+
+/// One subscriber: a plain socket that resumes by its cursor.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    pub(crate) spec: StreamSpec,
+    pub(crate) record: Record,
+    line: Option<Line>,
+    /// The id of the last event.
+    cursor: Vec<u8>,
+}
+
+/// One socket of a stream.
+#[derive(Debug)]
+struct Line {
+    socket: TcpStream,
+    opened: bool,
+    chunked: Chunked,
+    /// Bytes that are not a whole head or event yet.
+    carry: Vec<u8>,
+}
+
+/// Buffers that all streams of a thread share.
+pub(crate) struct Scratch {
+    raw: Vec<u8>,
+    text: Vec<u8>,
+}
+
+/// What a read led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The response began.
+    Opened,
+    /// It goes on.
+    Going,
+    /// The stream ended: by the gateway, or because what came is no stream.
+    Ended,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self { raw: vec![0; 64 << 10], text: Vec::with_capacity(128 << 10) }
+    }
+}
+
+impl Stream {
+    pub(crate) fn new(spec: StreamSpec) -> Self {
+        Self { spec, record: Record::default(), line: None, cursor: Vec::new() }
+    }
+
+    pub(crate) fn socket(&self) -> Option<&TcpStream> {
+        self.line.as_ref().map(|line| &line.socket)
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.line.as_ref().is_some_and(|line| line.opened)
+    }
+
+    pub(crate) fn close(&mut self) {
+        self.line = None;
+    }
+
+    /// Asks for the stream, from its cursor on if it has one.
+    pub(crate) fn connect(&mut self, addr: SocketAddr) -> io::Result<()> {
+        let mut socket = TcpStream::connect_timeout(&addr, CONNECT_TIMEOUT)?;
+        let resume = match std::str::from_utf8(&self.cursor) {
+            Ok(cursor) if !cursor.is_empty() => format!("Last-Event-ID: {cursor}\r\n"),
+            _ => String::new(),
+        };
+        let path = &self.spec.path;
+        let head = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\nAccept: text/event-stream\r\n{resume}\r\n");
+        socket.write_all(head.as_bytes())?;
+        socket.set_nonblocking(true)?;
+        self.line = Some(Line { socket, opened: false, chunked: Chunked::default(), carry: Vec::new() });
+        Ok(())
+    }
+
+    /// Reads once and takes what came.
+    pub(crate) fn read(&mut self, scratch: &mut Scratch, tally: &mut Tally) -> Step {
+        // An event that was on its way when the stream was closed.
+        let Some(line) = &mut self.line else { return Step::Going };
+        let count = match line.socket.read(&mut scratch.raw) {
+            Ok(0) => return Step::Ended,
+            Ok(count) => count,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => return Step::Going,
+            Err(_) => return Step::Ended,
+        };
+        let was_open = line.opened;
+        match self.take(count, scratch, tally) {
+            Ok(()) if self.is_open() && !was_open => Step::Opened,
+            Ok(()) => Step::Going,
+            Err(error) => {
+                tally.strange(&error);
+                Step::Ended
+            }
+        }
+    }
+
+    fn take(&mut self, count: usize, scratch: &mut Scratch, tally: &mut Tally) -> Result<()> {
+        let now = monotonic_nanos();
+        let Some(line) = &mut self.line else { return Ok(()) };
+        tally.bytes += count as u64;
+        let mut raw = &scratch.raw[..count];
+        let first;
+        if !line.opened {
+            line.carry.extend_from_slice(raw);
+            let Some(head) = Head::read(&line.carry)? else { return Ok(()) };
+            ensure!(head.status == 200, "a stream is refused with status {}", head.status);
+            ensure!(head.body == Body::Chunked, "a stream is not chunked");
+            line.opened = true;
+            first = line.carry.split_off(head.length);
+            line.carry = Vec::new();
+            raw = &first;
+        }
+        let text = &mut scratch.text;
+        text.clear();
+        text.extend_from_slice(&line.carry);
+        line.chunked.decode(raw, text)?;
+        let (record, cursor, spec) = (&mut self.record, &mut self.cursor, &self.spec);
+        let mut last_id = None;
+        let consumed = scan(text, |item| last_id = judge(item, now, spec, record, tally).or(last_id));
+        if let Some(id) = last_id {
+            cursor.clear();
+            cursor.extend_from_slice(id);
+        }
+        ensure!(text.len() - consumed <= MAX_EVENT, "an event of more than {MAX_EVENT} bytes");
+        line.carry.clear();
+        line.carry.extend_from_slice(&text[consumed..]);
+        Ok(())
+    }
+}
+
+/// Counts an item and answers its id, which is the cursor from now on.
+fn judge<'a>(item: Item<'a>, now: u64, spec: &StreamSpec, record: &mut Record, tally: &mut Tally) -> Option<&'a [u8]> {
+    match item {
+        Item::Push { id, data } => {
+            match seq(id).zip(PushLine::read(data)) {
+                Some((seq, push)) => {
+                    record.push(seq, push.id, spec.keep);
+                    tally.push(spec.group, now, push.sent_at);
+                }
+                None => tally.strange(&anyhow::anyhow!("a push that can't be read")),
+            }
+            Some(id)
+        }
+        Item::Control { name, id } => {
+            if name == b"gap" {
+                record.gaps += 1;
+            }
+            id
+        }
+        Item::Comment => {
+            tally.comments += 1;
+            None
+        }
+    }
+}
+
+/// The number behind the last hyphen of a cursor.
+fn seq(id: &[u8]) -> Option<u64> {
+    let digits = id.rsplit(|byte| *byte == b'-').next()?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fmt::Write as _, net::TcpListener};
+
+    use super::*;
+
+    const ID: &str = "0b46a13c-1111-4222-8333-444455556666";
+
+    fn spec() -> StreamSpec {
+        StreamSpec { path: "/events/t0".to_owned(), tenants: vec![0], group: 0, keep: Keep::Pushes }
+    }
+
+    fn answer(body: &str) -> String {
+        let mut answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_owned();
+        for part in body.as_bytes().chunks(11) {
+            write!(answer, "{:x}\r\n{}\r\n", part.len(), std::str::from_utf8(part).unwrap()).unwrap();
+        }
+        answer
+    }
+
+    /// Serves one request: what was asked, once `answer` was sent and the connection ended.
+    fn serve_once(listener: &TcpListener, answer: &str) -> String {
+        let (mut socket, _) = listener.accept().unwrap();
+        let mut asked = vec![0; 4096];
+        let count = socket.read(&mut asked).unwrap();
+        socket.write_all(answer.as_bytes()).unwrap();
+        String::from_utf8(asked[..count].to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_stream_resumes_by_the_id_of_its_last_event() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (mut stream, mut scratch, mut tally) = (Stream::new(spec()), Scratch::default(), Tally::default());
+        let body = format!(
+            "id: e-4\nevent: open\ndata: {{}}\n\nid: e-5\ndata: {{\"tenant\":\"t0\",\"id\":\"{ID}\",\"body\":\"t=1;\"}}\n\n"
+        );
+        let mut asked = Vec::new();
+        for body in [body.as_str(), "id: e-5\nevent: open\ndata: {}\n\nid: e-9\nda"] {
+            stream.connect(addr).unwrap();
+            asked.push(serve_once(&listener, &answer(body)));
+            while stream.read(&mut scratch, &mut tally) != Step::Ended {}
+            stream.close();
+        }
+        assert!(!asked[0].contains("Last-Event-ID") && asked[1].contains("\r\nLast-Event-ID: e-5\r\n"), "{asked:?}");
+        assert_eq!((stream.cursor.as_slice(), stream.record.pushes), (&b"e-5"[..], 1));
+        assert_eq!(stream.record.seen[0].0, 5);
+    }
+
+    #[test]
+    fn a_refused_stream_is_strange() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (mut stream, mut scratch, mut tally) = (Stream::new(spec()), Scratch::default(), Tally::default());
+        stream.connect(listener.local_addr().unwrap()).unwrap();
+        serve_once(&listener, "HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n");
+        while stream.read(&mut scratch, &mut tally) != Step::Ended {}
+        assert_eq!((tally.refused, stream.is_open()), (1, false));
+    }
+}
