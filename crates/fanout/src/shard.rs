@@ -18,7 +18,7 @@ use crate::{
     Subscribe, Subscriber,
     fanout::Shared,
     frame::Encoder,
-    message::{Message, ShardId},
+    message::{Control, Message, ShardId},
 };
 
 mod channel;
@@ -60,7 +60,11 @@ pub(crate) async fn run(shard: Weak<Shard>, mut inbox: mpsc::Receiver<Message>, 
         select! {
             taken = inbox.recv_many(&mut round, ROUND) => {
                 if taken == 0 {
-                    // Dispatch ended, and with it all news. The beats go on, so that streams stay alive.
+                    // Dispatch ended, and with it all news. A stream that goes on in silence would be the worst answer.
+                    if let Some(shard) = shard.upgrade() {
+                        let end = Control { drain: true, ..Control::default() };
+                        shard.receive_at([Message::Control(Box::new(end))].into_iter(), shard.now());
+                    }
                     break;
                 }
             }

@@ -77,7 +77,8 @@ async fn page(
             tracing::warn!(%tenant, %error, "history could not be read");
             Problem::JournalUnreadable
         })?;
-        let last = chunk.len() < wanted;
+        // A chunk may also be cut short by its bytes: only an empty one is the end.
+        let last = chunk.is_empty();
         for item in chunk {
             if items.len() == limit || bytes >= PAGE_BYTES {
                 return Ok((items, true));

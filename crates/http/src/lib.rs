@@ -9,6 +9,7 @@
 
 mod access;
 mod admin;
+mod body;
 mod config;
 mod demo;
 mod deps;

@@ -12,8 +12,9 @@ pub(crate) const HEALTHZ: &str = "/healthz";
 /// Where the readiness probe asks.
 pub(crate) const READYZ: &str = "/readyz";
 
-/// Both loops go round at least once a second; one that has not for so long is stuck.
-const STUCK_AFTER: Duration = Duration::from_secs(5);
+/// Both loops go round at least once a second, but for a commit that waits for a slow disk, which a restart can't heal;
+/// one that has not gone round for so long is stuck.
+const STUCK_AFTER: Duration = Duration::from_secs(30);
 
 /// `GET /healthz`: whether the process is worth keeping. It must not fail for what a restart can't heal, such as a full
 /// disk or a service that is away.

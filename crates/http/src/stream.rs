@@ -1,19 +1,18 @@
-use std::{convert::Infallible, time::Duration};
+use std::time::Duration;
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
-    body::{self, BodyStream},
+    body::{self as http_body, BodyStream},
     http::{
         Method,
         header::{self, HeaderMap, HeaderName},
     },
     web::Data,
 };
-use futures_util::StreamExt as _;
 use pushgate_fanout::Subscribe;
 use pushgate_model::TenantId;
 
-use crate::{lifecycle::Phase, problem::Problem, public::Public, query::Query, resume::resume};
+use crate::{body::EventBody, lifecycle::Phase, problem::Problem, public::Public, query::Query, resume::resume};
 
 const EVENT_STREAM: &str = "text/event-stream";
 
@@ -63,14 +62,14 @@ fn open(request: &HttpRequest, public: &Public, tenants: Vec<TenantId>) -> Resul
     }
     let mut response = head();
     if request.method() == Method::HEAD {
-        return Ok(response.body(body::None::new()));
+        return Ok(response.body(http_body::None::new()));
     }
     let resume = resume(request.headers(), &Query::of(request));
     tracing::debug!(tenants = tenants.len(), ?resume, "stream opened");
     public.counts.streams_opened.inc();
     // During a drain the fan-out ends the stream at once, with a `shutdown` event and a `retry:`.
     let subscriber = public.shard.subscribe(Subscribe { tenants, resume });
-    Ok(response.body(BodyStream::new(subscriber.map(Ok::<_, Infallible>))))
+    Ok(response.body(BodyStream::new(EventBody::new(subscriber))))
 }
 
 /// A browser gives up for good on any status but 200, so it is told in its own words to come back.

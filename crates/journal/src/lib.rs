@@ -81,7 +81,8 @@ pub trait Journal: Send + Sync {
     /// Counters and histograms, shared with the journal.
     fn metrics(&self) -> JournalMetrics;
 
-    /// When the writer's loop last went round, for the liveness probe. It goes round at least once a second.
+    /// When the writer's loop last went round, for the liveness probe. It goes round at least once a
+    /// second, unless a commit waits for the disk.
     fn last_progress(&self) -> std::time::Instant;
 
     /// Commits what is queued, then stops the writer. Later appends are refused.

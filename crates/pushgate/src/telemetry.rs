@@ -19,7 +19,12 @@ const DEFAULT: &str = "info,actix_server=warn";
 pub(crate) fn init(format: LogFormat) -> Result<(), Failure> {
     let filter = filter(std::env::var("RUST_LOG").ok().as_deref())?;
     let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours);
+    // A line that can't be written is lost: to say so on the same full disk would panic, inside the panic hook even.
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(colours)
+        .log_internal_errors(false);
     let started = match format {
         LogFormat::Text => builder.finish().try_init(),
         LogFormat::Json => builder.json().flatten_event(true).finish().try_init(),

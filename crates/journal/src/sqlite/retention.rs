@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use pushgate_model::Timestamp;
+use rusqlite::Connection;
 
 use super::{
     fault::Fault,
@@ -95,10 +96,19 @@ impl Writer {
         let (conn, _) = self.store()?;
         let free: i64 = conn.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
         let pages: i64 = conn.pragma_query_value(None, "page_count", |row| row.get(0))?;
-        if free.cast_unsigned() > SPARE_PAGES + pages.cast_unsigned() / 4 {
-            conn.execute_batch(&format!("PRAGMA incremental_vacuum({VACUUM_STEP})"))?;
-            self.schedule.due = Instant::now() + PERIOD / 20;
+        if free.cast_unsigned() <= SPARE_PAGES + pages.cast_unsigned() / 4 {
+            return Ok(());
         }
+        vacuum(conn)?;
+        self.schedule.due = Instant::now() + PERIOD / 20;
         Ok(())
     }
+}
+
+/// Gives [`VACUUM_STEP`] pages back. The pragma gives one back each time it is stepped, so it has to be read to its end.
+fn vacuum(conn: &Connection) -> rusqlite::Result<()> {
+    let mut statement = conn.prepare(&format!("PRAGMA incremental_vacuum({VACUUM_STEP})"))?;
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
+    Ok(())
 }

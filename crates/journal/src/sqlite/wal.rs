@@ -132,8 +132,13 @@ impl Wal {
 
     /// Copies all of the log and empties it, after a failure: nothing written since may stand on pages of the log whose
     /// way to the disk went wrong.
-    pub(super) fn renew(&mut self, conn: &Connection) -> rusqlite::Result<()> {
-        checkpoint(conn, Checkpoint::Truncate)?;
+    ///
+    /// # Errors
+    /// The log could not be emptied, also because a reader is in the way: it has to be tried again.
+    pub(super) fn renew(&mut self, conn: &Connection) -> Result<(), Fault> {
+        if checkpoint(conn, Checkpoint::Truncate)? == Copied::InPart {
+            return Err(Fault::replaced("readers keep the write-ahead log from being emptied"));
+        }
         self.unsynced = None;
         Ok(())
     }
@@ -161,7 +166,7 @@ impl Wal {
     /// A copy that fails loses nothing: the log still has it all, and grows until a commit fails.
     fn copy(&mut self, conn: &Connection, kind: Checkpoint) {
         match checkpoint(conn, kind) {
-            Ok(()) => self.complained = false,
+            Ok(_) => self.complained = false,
             Err(error) if !self.complained => {
                 self.complained = true;
                 tracing::warn!(%error, "the journal's write-ahead log can't be copied into the database");
@@ -174,7 +179,15 @@ impl Wal {
     }
 }
 
-fn checkpoint(conn: &Connection, kind: Checkpoint) -> rusqlite::Result<()> {
+/// How far a checkpoint came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Copied {
+    Whole,
+    /// A reader was in the way.
+    InPart,
+}
+
+fn checkpoint(conn: &Connection, kind: Checkpoint) -> rusqlite::Result<Copied> {
     let sql = match kind {
         Checkpoint::Passive => "PRAGMA wal_checkpoint(PASSIVE)",
         Checkpoint::Restart => "PRAGMA wal_checkpoint(RESTART)",
@@ -182,8 +195,11 @@ fn checkpoint(conn: &Connection, kind: Checkpoint) -> rusqlite::Result<()> {
     };
     let before: i64 = conn.pragma_query_value(None, "busy_timeout", |row| row.get(0))?;
     conn.busy_timeout(READERS)?;
-    // The row says how much was copied; a reader in the way is no failure.
-    let result = conn.query_row(sql, [], |_| Ok(()));
+    // The first column of the row says whether somebody was in the way, which is no failure.
+    let result = conn.query_row(sql, [], |row| row.get(0)).map(|busy: i64| match busy {
+        0 => Copied::Whole,
+        _ => Copied::InPart,
+    });
     conn.busy_timeout(Duration::from_millis(before.cast_unsigned()))?;
     result
 }

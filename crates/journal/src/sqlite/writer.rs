@@ -5,10 +5,10 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
-use pushgate_model::{Epoch, StoredPush};
+use pushgate_model::{Epoch, StoredPush, Timestamp};
 use rusqlite::Connection;
 
 use super::{
@@ -23,7 +23,7 @@ use super::{
     shared::Shared,
     wal::Wal,
 };
-use crate::{Append, AppendOutcome, CommitSink, JournalConfig};
+use crate::{Append, AppendOutcome, CommitSink, Health, JournalConfig};
 
 /// The loop goes round at least this often.
 const ROUND: Duration = Duration::from_millis(500);
@@ -212,6 +212,8 @@ impl Drop for Ended {
         self.0.queue.close();
         self.0.queue.set(Door::Closed, &mut rest);
         fail(rest);
+        let since = Timestamp::from(SystemTime::now());
+        self.0.health.send_replace(Health::Failing { since, error: "the journal is closed".to_owned() });
         self.0.ended.send_replace(true);
     }
 }

@@ -225,9 +225,10 @@ fn far_too_many_free_pages_go_back_to_the_file_system() {
         bench.writer.conn.as_ref().unwrap().pragma_query_value(None, "page_count", |row| row.get(0)).unwrap()
     };
     let before = pages(&bench);
-    for _ in 0..20 {
+    for _ in 0..3 {
         bench.trim();
     }
-    assert!(pages(&bench) < before, "{before}");
+    let given_back = before - pages(&bench);
+    assert!(given_back >= 256, "a step gives hundreds of pages back, not one: {given_back} of {before}");
     drop(folder);
 }
