@@ -19,7 +19,8 @@ pub enum DecodeErrorKind {
     /// Not protobuf, or text that is not UTF-8.
     #[error("not a message of the protocol")]
     Malformed,
-    /// A push without an id can't be answered, nor recognised when it is sent again.
-    #[error("a push without an id")]
+    /// A push without an id can't be answered, nor recognised when it is sent again; an answer without one answers
+    /// nothing.
+    #[error("without the id of a push")]
     MissingId,
 }

@@ -56,7 +56,7 @@ pub fn decode_server(bytes: &[u8], max: usize) -> Result<ServerFrame, DecodeErro
 /// Decodes one binary frame of a gateway. `max` bytes is checked before anything is decoded.
 ///
 /// # Errors
-/// The frame is larger than `max` or is not a message of the protocol.
+/// The frame is larger than `max`, is not a message of the protocol, or answers a push without an id.
 pub fn decode_client(bytes: &[u8], max: usize) -> Result<ClientFrame, DecodeError> {
     let fail = |kind| DecodeError { kind, push_id: None };
     if bytes.len() > max {
@@ -71,6 +71,9 @@ pub fn decode_client(bytes: &[u8], max: usize) -> Result<ClientFrame, DecodeErro
         Ok(Status::Nack) => Answer::Nack,
         Err(_) => return Ok(ClientFrame::Unknown),
     };
+    if ack.push_id.is_empty() {
+        return Err(fail(DecodeErrorKind::MissingId));
+    }
     Ok(ClientFrame::Answer { push_id: ack.push_id.into(), answer })
 }
 

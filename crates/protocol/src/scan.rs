@@ -1,12 +1,12 @@
 use pushgate_model::PushId;
 
 /// Field 1 in both messages: the push in `ServerMessage`, the id in `PushNotification`.
-const FIELD: u64 = 1;
+const FIELD: u32 = 1;
 
 /// The id of a push whose message is broken or cut off: field 1 of field 1, as far as the bytes can be read.
 ///
-/// Follows protobuf's rule that the last of several values counts. Total: stops at the first thing it can't read, and
-/// never looks beyond the bytes that are there.
+/// Follows protobuf's rule that the last of several values counts, and finds the id that decoding finds wherever
+/// decoding succeeds. Total: stops at the first thing it can't read, and never looks beyond the bytes that are there.
 pub fn scan_push_id(bytes: &[u8]) -> Option<PushId> {
     let mut found = None;
     for push in Fields(bytes) {
@@ -34,8 +34,14 @@ impl<'a> Iterator for Fields<'a> {
     type Item = Field<'a>;
 
     fn next(&mut self) -> Option<Field<'a>> {
+        // Groups are no part of proto3, but a field that this version does not know may be one.
+        let mut depth = 0usize;
         loop {
             let tag = self.varint()?;
+            let number = u32::try_from(tag).ok()? >> 3;
+            if number == 0 {
+                return None;
+            }
             match tag & 7 {
                 0 => {
                     self.varint()?;
@@ -43,19 +49,20 @@ impl<'a> Iterator for Fields<'a> {
                 1 => {
                     self.take(8)?;
                 }
-                5 => {
-                    self.take(4)?;
-                }
                 2 => {
                     let declared = self.varint()?;
                     let len = usize::try_from(declared).unwrap_or(usize::MAX).min(self.0.len());
                     let whole = len as u64 == declared;
                     let bytes = self.take(len)?;
-                    if tag >> 3 == FIELD {
+                    if number == FIELD && depth == 0 {
                         return Some(Field { bytes, whole });
                     }
                 }
-                // Groups are no part of proto3.
+                3 => depth += 1,
+                4 => depth = depth.checked_sub(1)?,
+                5 => {
+                    self.take(4)?;
+                }
                 _ => return None,
             }
         }
@@ -71,9 +78,14 @@ impl<'a> Fields<'a> {
 
     fn varint(&mut self) -> Option<u64> {
         let mut value = 0;
-        for shift in (0..70).step_by(7) {
+        for shift in (0..64).step_by(7) {
             let byte = *self.take(1)?.first()?;
-            value |= u64::from(byte & 0x7f).checked_shl(shift)?;
+            let bits = u64::from(byte & 0x7f);
+            // The tenth byte has room for one bit.
+            if shift == 63 && bits > 1 {
+                return None;
+            }
+            value |= bits << shift;
             if byte < 0x80 {
                 return Some(value);
             }
@@ -109,5 +121,29 @@ mod tests {
         {
             assert_eq!(scan_push_id(bytes), None, "{bytes:?}");
         }
+    }
+
+    #[test]
+    fn groups_of_a_newer_peer_are_stepped_over() {
+        let holds_another_id = b"\x0a\x0b\x2b\x33\x0a\x01a\x34\x2c\x0a\x02id";
+        assert_eq!(scan_push_id(holds_another_id), Some("id".into()));
+        assert_eq!(scan_push_id(b"\x0a\x05\x2c\x0a\x02id"), None, "an end without a start");
+    }
+
+    #[test]
+    fn nothing_counts_after_what_no_message_can_hold() {
+        let field_zero = b"\x0a\x06\x02\x00\x0a\x02id";
+        let field_beyond_32_bits = b"\x0a\x0a\x80\x80\x80\x80\x10\x00\x0a\x02id";
+        let length_beyond_64_bits = b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02\x0a\x02id";
+        let reserved_wire_type = b"\x0a\x05\x16\x0a\x02id";
+        for bytes in [&field_zero[..], field_beyond_32_bits, length_beyond_64_bits, reserved_wire_type] {
+            assert_eq!(scan_push_id(bytes), None, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_length_that_goes_far_beyond_the_bytes_is_no_obstacle() {
+        let longest = b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x0a\x02id\x22\xff\xff\xff\xff\x0fbody";
+        assert_eq!(scan_push_id(longest), Some("id".into()));
     }
 }

@@ -15,6 +15,8 @@ mod golden {
     pub(super) const ACK: &str = "0a260a2436663165643030322d616235642d346238652d396438662d316132623363346435653666";
     pub(super) const NACK: &str =
         "0a280a2436663165643030322d616235642d346238652d396438662d3161326233633464356536661001";
+    pub(super) const ACK_WITHOUT_ID: &str = "0a00";
+    pub(super) const NACK_WITHOUT_ID: &str = "0a021001";
     pub(super) const NEWER_FIELDS: &str = "0a100a01781a017428ac02827d046d6f72657a03616263";
     pub(super) const NEWER_VARIANT: &str = "4a040a026869";
     pub(super) const NEWER_STATUS: &str = "0a050a01781007";
@@ -67,11 +69,21 @@ fn a_push_without_an_id_is_refused() {
 }
 
 #[test]
+fn an_answer_without_an_id_is_refused() {
+    let error = DecodeError { kind: DecodeErrorKind::MissingId, push_id: None };
+    for hex in [golden::ACK_WITHOUT_ID, golden::NACK_WITHOUT_ID] {
+        assert_eq!(decode_client(&bytes(hex), MAX), Err(error.clone()));
+    }
+}
+
+#[test]
 fn size_is_checked_before_anything_is_decoded() {
     let bytes = bytes(golden::PUSH);
     assert!(decode_server(&bytes, bytes.len()).is_ok());
     let error = decode_server(&bytes, bytes.len() - 1).unwrap_err();
     assert_eq!(error, DecodeError { kind: DecodeErrorKind::TooLarge, push_id: Some(UUID.into()) });
+    let error = decode_client(b"not protobuf", 1).unwrap_err();
+    assert_eq!(error, DecodeError { kind: DecodeErrorKind::TooLarge, push_id: None });
 }
 
 #[test]
@@ -101,5 +113,41 @@ proptest! {
         let bytes = encode_push(&push(&id, "", "", &body));
         let scanned = scan_push_id(&bytes[..keep.min(bytes.len())]);
         prop_assert!(scanned.is_none_or(|scanned| scanned.as_str() == id));
+    }
+
+    #[test]
+    fn every_answer_survives_the_wire(id in ".+", nack: bool) {
+        let (push_id, answer) = (PushId::from(id), if nack { Answer::Nack } else { Answer::Ack });
+        let bytes = encode_answer(&push_id, answer);
+        prop_assert_eq!(decode_client(&bytes, MAX), Ok(ClientFrame::Answer { push_id, answer }));
+    }
+
+    #[test]
+    fn a_push_with_spoilt_text_keeps_its_id(id in "[a-z]{1,40}", spoilt in prop::collection::vec(0u8..=255, 1..60)) {
+        let mut bytes = encode_push(&push(&id, "", "", &"b".repeat(spoilt.len()))).to_vec();
+        let body = bytes.len() - spoilt.len();
+        bytes[body..].copy_from_slice(&spoilt);
+        let found = match decode_server(&bytes, MAX) {
+            Ok(ServerFrame::Push(push)) => Some(push.id),
+            Ok(ServerFrame::Unknown) => None,
+            Err(error) => error.push_id,
+        };
+        prop_assert_eq!(found, Some(PushId::from(id)));
+    }
+
+    /// A spoilt tag can turn a title into an id for every reader; then the scan must see it as the decoder does.
+    #[test]
+    fn the_scan_agrees_with_the_decoder(
+        push in ("[a-c]{1,3}", "[a-c]{0,3}", "[a-c]{0,3}", "[a-c]{0,3}"),
+        spoilt in prop::collection::vec((any::<prop::sample::Index>(), 0u8..=255), 0..4),
+    ) {
+        let mut bytes = encode_push(&self::push(&push.0, &push.1, &push.2, &push.3)).to_vec();
+        for (at, byte) in spoilt {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if let Ok(ServerFrame::Push(push)) = decode_server(&bytes, MAX) {
+            prop_assert_eq!(scan_push_id(&bytes), Some(push.id));
+        }
     }
 }
