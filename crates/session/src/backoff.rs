@@ -58,11 +58,11 @@ impl Backoff {
             }
             Lane::RateLimited => {
                 let asked = retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
-                let pause = asked.max(self.exponential());
-                self.spread(pause)
+                self.spread(asked).max(self.exponential())
             }
             Lane::Auth => self.slow_lane(lane, AUTH),
             Lane::Misconfigured => self.slow_lane(lane, MISCONFIGURED),
+            Lane::AtOnce => Duration::ZERO,
         }
     }
 
@@ -80,7 +80,8 @@ impl Backoff {
             _ => 0,
         };
         self.slow = Some((lane, before.saturating_add(1)));
-        let pause = first.saturating_mul(1 << before.min(16)).min(longest);
+        // Leaves room for the spread: those at the end of the lane must not come back together either.
+        let pause = first.saturating_mul(1 << before.min(16)).min(longest.div_f64(1.0 + SPREAD));
         self.spread(pause).min(longest)
     }
 
@@ -91,5 +92,10 @@ impl Backoff {
     /// `whole`, moved by up to 20 % either way.
     pub(crate) fn around(&mut self, whole: Duration) -> Duration {
         whole.mul_f64(0.8 + 0.4 * self.rng.f64())
+    }
+
+    /// Any part of `whole`.
+    pub(crate) fn part_of(&mut self, whole: Duration) -> Duration {
+        whole.mul_f64(self.rng.f64())
     }
 }

@@ -15,7 +15,8 @@ pub(crate) struct Verdict {
 }
 
 /// The one place that decides what an ending means. Nothing is terminal and no close code is slow; what is not named
-/// here is tried again by backoff. `refusals` counts 401 and 403 in a row, this one included.
+/// here is tried again by backoff. `refusals` counts 401 and 403 in a row, this one included; an attempt that got no
+/// answer at all neither adds to them nor ends them.
 pub(crate) fn classify(ending: &Ending, refusals: u32) -> Verdict {
     let (state, lane) = match ending {
         Ending::Rejected { status: 401 | 403, .. } if refusals >= AUTH_REFUSALS => {
@@ -27,6 +28,7 @@ pub(crate) fn classify(ending: &Ending, refusals: u32) -> Verdict {
         Ending::Rejected { status: 300..=399 | 400 | 404 | 410 | 426, .. }
         | Ending::Tls { certificate: true, .. }
         | Ending::BadUpgrade(_) => (ConnectionState::Misconfigured, Lane::Misconfigured),
+        Ending::Requested => (ConnectionState::Waiting, Lane::AtOnce),
         _ => (ConnectionState::Backoff, Lane::Backoff),
     };
     Verdict { state, reason: reason(ending), lane }
@@ -67,7 +69,7 @@ mod tests {
 
     #[test]
     fn every_ending_has_its_state_reason_and_lane() {
-        use ConnectionState::{AuthFailed, Backoff, Misconfigured, RateLimited};
+        use ConnectionState::{AuthFailed, Backoff, Misconfigured, RateLimited, Waiting};
         let text = String::new;
         let table = [
             (Ending::Resolve(text()), 0, Backoff, "dns"),
@@ -101,7 +103,7 @@ mod tests {
             (Ending::Protocol { error: text(), code: 1009 }, 0, Backoff, "too_big"),
             (Ending::WriteTimeout, 0, Backoff, "write_timeout"),
             (Ending::DeadPeer, 0, Backoff, "dead_peer"),
-            (Ending::Requested, 0, Backoff, "requested"),
+            (Ending::Requested, 0, Waiting, "requested"),
         ];
         for (ending, refusals, state, reason) in table {
             let verdict = classify(&ending, refusals);
@@ -110,6 +112,7 @@ mod tests {
                 AuthFailed => Lane::Auth,
                 RateLimited => Lane::RateLimited,
                 Misconfigured => Lane::Misconfigured,
+                Waiting => Lane::AtOnce,
                 _ => Lane::Backoff,
             };
             assert_eq!(verdict.lane, lane, "{ending:?}");

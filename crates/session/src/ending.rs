@@ -57,4 +57,6 @@ pub enum Lane {
     Auth,
     /// The configuration looks wrong: 1 to 10 min.
     Misconfigured,
+    /// Nothing failed: somebody asked for a new socket.
+    AtOnce,
 }

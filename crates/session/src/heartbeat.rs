@@ -20,10 +20,9 @@ pub(crate) struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// A socket was opened: silence is counted from now on, and the first ping goes out at once, so that a pong proves
-    /// the line.
-    pub(crate) fn begin(now: Instant, dead_after: Duration) -> Self {
-        Self { opened: now, ping_at: now, dead_at: now + dead_after, proven: false, armed: None }
+    /// A socket was opened: silence is counted from now on.
+    pub(crate) fn begin(now: Instant, ping_at: Instant, dead_after: Duration) -> Self {
+        Self { opened: now, ping_at, dead_at: now + dead_after, proven: false, armed: None }
     }
 
     /// A complete frame came. Whether it is the one that proves the socket.

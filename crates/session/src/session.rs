@@ -5,14 +5,13 @@ use pushgate_model::{Answer, ConnectionState, PushId};
 use pushgate_protocol::{DecodeErrorKind, ServerFrame, decode_server, encode_answer, scan_push_id};
 
 use crate::{
-    CommitOutcome, Committed, Effect, Ending, Frame, Quarantine, SessionConfig, SocketId, backoff::Backoff,
-    classify::classify, heartbeat::Heartbeat, in_flight::InFlight,
+    CommitOutcome, Committed, Effect, Ending, Frame, Lane, Quarantine, SessionConfig, SessionView, SocketId,
+    backoff::Backoff,
+    classify::classify,
+    close::{GOING_AWAY, echo},
+    heartbeat::Heartbeat,
+    in_flight::InFlight,
 };
-
-/// Close code for an orderly end by us (RFC 6455, section 7.4.1).
-const GOING_AWAY: u16 = 1001;
-/// Close code in reply to a Close without one, or with one that must not be sent.
-const NORMAL: u16 = 1000;
 
 /// The rules of one upstream connection. See the crate's page.
 #[derive(Debug)]
@@ -41,21 +40,6 @@ enum Phase {
     Open(SocketId, Heartbeat),
 }
 
-/// A small copy of a session's state.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SessionView {
-    /// Failed attempts since the last good connection.
-    pub attempt: u32,
-    /// Pushes that wait for the journal.
-    pub in_flight: usize,
-    /// Bytes that wait for the journal.
-    pub in_flight_bytes: usize,
-    /// The current socket, when there is one.
-    pub socket: Option<SocketId>,
-    /// When the next dial is due, when none is under way.
-    pub redial_at: Option<Instant>,
-}
-
 impl Session {
     /// A session without a socket. `seed` makes its jitter repeatable.
     pub fn new(config: SessionConfig, seed: u64) -> Self {
@@ -73,7 +57,7 @@ impl Session {
         }
     }
 
-    /// Begins: dial now.
+    /// Begins: dial now. To be called once, before anything else.
     pub fn start(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         self.enter(ConnectionState::Waiting, None, effects);
         self.redial_at(now, effects);
@@ -86,28 +70,40 @@ impl Session {
         }
     }
 
-    /// The slot is there and the dial begins.
+    /// The slot is there and the dial begins: [`Session::on_upgraded`] or [`Session::on_ended`] says how it went.
     pub fn on_dialling(&mut self, effects: &mut Vec<Effect>) {
+        if self.draining {
+            return;
+        }
         self.phase = Phase::Dialling;
         self.enter(ConnectionState::Connecting, None, effects);
     }
 
     /// The upgrade succeeded: a new socket, numbered here. Silence is counted from now on. The state stays `connecting`
     /// until the socket is proven by its first inbound frame, or by 2 s alive; a ping goes out at once to call for one.
+    /// A socket that comes only after [`Session::drain`] is closed at once.
     pub fn on_upgraded(&mut self, now: Instant, effects: &mut Vec<Effect>) -> SocketId {
         self.last_socket += 1;
         self.refusals = 0;
         let socket = SocketId(self.last_socket);
-        self.phase = Phase::Open(socket, Heartbeat::begin(now, self.config.heartbeat.dead_after));
-        self.on_tick(now, effects);
+        if self.draining {
+            effects.push(Effect::Close(GOING_AWAY));
+            return socket;
+        }
+        // Sockets that were opened together, after an outage of the service, shall not ping together ever after.
+        let first_ping = now + self.backoff.part_of(self.config.heartbeat.every);
+        self.phase = Phase::Open(socket, Heartbeat::begin(now, first_ping, self.config.heartbeat.dead_after));
+        effects.push(Effect::Ping);
+        self.arm(now, effects);
         socket
     }
 
-    /// A complete frame came on the current socket.
+    /// A complete frame came on the current socket; without one, nothing happens.
     pub fn on_frame(&mut self, frame: Frame, now: Instant, effects: &mut Vec<Effect>) {
         let Phase::Open(socket, heartbeat) = &mut self.phase else { return };
         let socket = *socket;
-        if heartbeat.heard(now, self.config.heartbeat.dead_after) {
+        // A Close that comes first proves the opposite of a good socket.
+        if !matches!(frame, Frame::Close(_)) && heartbeat.heard(now, self.config.heartbeat.dead_after) {
             self.enter(ConnectionState::Connected, None, effects);
         }
         match frame {
@@ -124,7 +120,7 @@ impl Session {
                 self.quarantine(entry, socket, now, effects);
             }
             Frame::Close(code) => {
-                effects.push(Effect::Close(code.filter(|code| may_be_sent(*code)).unwrap_or(NORMAL)));
+                effects.push(Effect::Close(echo(code)));
                 self.leave(&Ending::Closed(code), now, effects);
             }
         }
@@ -224,17 +220,17 @@ impl Session {
         if self.draining {
             return;
         }
-        if was_good {
-            self.backoff.healthy();
-        } else {
-            self.backoff.failed();
-        }
         let mut retry_after = None;
         if let Ending::Rejected { status, retry_after: asked } = ending {
             retry_after = *asked;
             self.refusals = if matches!(status, 401 | 403) { self.refusals.saturating_add(1) } else { 0 };
         }
         let verdict = classify(ending, self.refusals);
+        if was_good {
+            self.backoff.healthy();
+        } else if verdict.lane != Lane::AtOnce {
+            self.backoff.failed();
+        }
         let delay = self.backoff.delay(verdict.lane, retry_after);
         self.enter(verdict.state, Some(verdict.reason), effects);
         self.redial_at(now + delay, effects);
@@ -281,6 +277,9 @@ impl Session {
     }
 
     fn redial_at(&mut self, at: Instant, effects: &mut Vec<Effect>) {
+        if self.draining {
+            return;
+        }
         self.phase = Phase::Waiting(at);
         effects.push(Effect::RedialAt(at));
     }
@@ -308,9 +307,4 @@ impl Session {
             effects.push(Effect::Arm(due));
         }
     }
-}
-
-/// Codes that may stand in a Close frame (RFC 6455, section 7.4).
-fn may_be_sent(code: u16) -> bool {
-    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }

@@ -84,11 +84,16 @@ impl Rig {
     fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(at) = self.armed().filter(|at| *at <= end) {
-            self.now = at.max(self.now);
-            self.effects.retain(|effect| !matches!(effect, Effect::Arm(_)));
-            self.session.on_tick(self.now, &mut self.effects);
+            self.tick(at.max(self.now));
         }
         self.now = end;
+    }
+
+    /// The tick that was asked for comes, at this time.
+    fn tick(&mut self, at: Instant) {
+        self.now = at;
+        self.effects.retain(|effect| !matches!(effect, Effect::Arm(_)));
+        self.session.on_tick(self.now, &mut self.effects);
     }
 
     fn armed(&self) -> Option<Instant> {
