@@ -2,10 +2,11 @@
 
 use std::{
     collections::BTreeSet,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
 };
 
 use pushgate_subscriber::{EventStream, StreamConfig, get};
@@ -140,6 +141,8 @@ fn sigterm_drains_and_exits_0() {
         ready(addresses[1]).await;
         let health = pushgate().arg("health").arg("--config").arg(&config).status().unwrap();
         assert!(health.success());
+        // A hangup, of a terminal or by habit, is no reason to end.
+        process.signal("HUP");
         process.signal("TERM");
         let status = until("an end", || {
             let ended = process.child.try_wait().expect("it is ours");
@@ -151,6 +154,38 @@ fn sigterm_drains_and_exits_0() {
         assert_eq!(health.status.code(), Some(1));
         let pushes = json(&get(&format!("http://{}/control/stats", service.handle.addr())).await.unwrap());
         assert!(pushes.is_object());
+        service.stop().await;
+    });
+}
+
+#[test]
+fn a_subscriber_that_does_not_read_holds_up_no_stop() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let service = Service::start();
+        let addresses = free_addresses();
+        let config = write_config(folder.path(), &service.handle.upstream_url(), addresses);
+        let mut process = Process::serve(&config);
+        ready(addresses[1]).await;
+        let mut stalled = std::net::TcpStream::connect(addresses[0]).unwrap();
+        stalled.write_all(b"GET /events/a?since=earliest HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let body = json!({"title": "t", "body": "b".repeat(100_000), "count": 100});
+        service.command("accounts/a/pushes", &body).await;
+        until("a hundred stored pushes", || async {
+            let tenant = json(&get(&format!("http://{}/api/tenants/a", addresses[1])).await.ok()?);
+            (tenant["pushes"] == 100).then_some(())
+        })
+        .await;
+        let asked = Instant::now();
+        process.signal("TERM");
+        let status = until("an end", || {
+            let ended = process.child.try_wait().expect("it is ours");
+            async move { ended }
+        })
+        .await;
+        assert_eq!(status.code(), Some(0));
+        assert!(asked.elapsed() < Duration::from_secs(10), "the promise of a drain");
+        drop(stalled);
         service.stop().await;
     });
 }

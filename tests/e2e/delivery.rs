@@ -197,6 +197,30 @@ fn dead_upstream_is_noticed_by_silence() {
 }
 
 #[test]
+fn sockets_that_end_amid_pushes_leave_nothing_in_flight() {
+    run(async {
+        let stack = Stack::with("upstream.in_flight.pushes = 4").await;
+        let mut ids = Vec::new();
+        for round in 0..20 {
+            let body = json!({"title": round.to_string(), "body": "b", "count": 10});
+            let sent = stack.service.command("accounts/a/pushes", &body).await;
+            ids.extend(sent["ids"].as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()));
+            let cut = if round % 2 == 0 { json!({"close": 1001}) } else { json!({}) };
+            stack.service.command("accounts/a/cut", &cut).await;
+            stack.gateway.reaches("a", ConnectionState::Connected).await;
+        }
+        for id in &ids {
+            stack.service.answered(id, "ack").await;
+        }
+        // A drain waits for what is in flight: whatever had leaked would keep it to its limit.
+        let (service, gateway) = (stack.service, stack.gateway);
+        let drained = tokio::time::timeout(Duration::from_secs(3), gateway.stop()).await;
+        assert!(drained.is_ok(), "something is in flight for ever");
+        service.stop().await;
+    });
+}
+
+#[test]
 fn a_drain_says_goodbye_to_subscribers_and_the_service() {
     run(async {
         let stack = Stack::start().await;

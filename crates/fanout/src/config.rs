@@ -25,8 +25,8 @@ impl Default for FanoutConfig {
     fn default() -> Self {
         Self {
             heartbeat: Duration::from_secs(15),
-            tail_bytes: 64 << 20,
-            tail_bytes_per_tenant: 4 << 20,
+            tail_bytes: 16 << 20,
+            tail_bytes_per_tenant: 2 << 20,
             inbox: 1024,
             joined_write: 64 << 10,
             replay_page: 256,

@@ -34,7 +34,7 @@ const IDLE: Duration = Duration::from_secs(75);
 const GOODBYE: Duration = Duration::from_secs(2);
 
 /// Seconds that a stop waits for what subscribers are being sent. Streams have ended before, by the fan-out's drain.
-const PUBLIC_STOP_SECONDS: u64 = 5;
+const PUBLIC_STOP_SECONDS: u64 = 2;
 
 /// Seconds that a stop waits for what operators are being sent: short answers, all of them.
 const ADMIN_STOP_SECONDS: u64 = 1;

@@ -13,12 +13,15 @@ use crate::settings::Settings;
 /// Commit batches that may wait for the dispatch thread before the journal's writer waits.
 const COMMIT_QUEUE: usize = 256;
 /// How long connections may take to finish commits, flush answers and close.
-const UPSTREAM_DRAIN: Duration = Duration::from_secs(5);
+const UPSTREAM_DRAIN: Duration = Duration::from_secs(4);
 /// How long streams and requests may take to end.
-const HTTP_DRAIN: Duration = Duration::from_secs(3);
+const HTTP_DRAIN: Duration = Duration::from_secs(4);
 /// How long the journal may take to commit what is queued and close. All three together stay within the 10 s that a
 /// stop may take.
 const JOURNAL_CLOSE: Duration = Duration::from_millis(1500);
+
+/// When a stop ends whatever is left, if something does not keep its time.
+const LAST_RESORT: Duration = Duration::from_millis(9800);
 
 /// Why a gateway can't start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -102,8 +105,12 @@ impl Gateway {
         }
         lifecycle.set_draining();
         let drain = drain(&journal, &fanout, &upstream, &handle);
-        let (served, ()) = tokio::join!(serving, drain);
-        Ok(served?)
+        if let Ok((served, ())) = timeout(LAST_RESORT, async { tokio::join!(serving, drain) }).await {
+            served?;
+        } else {
+            tracing::error!("the drain did not end in time");
+        }
+        Ok(())
     }
 }
 

@@ -117,9 +117,11 @@ impl GuardCodec {
         src.advance(header.len);
         let mut empty = BytesMut::from(&[header.first, header.second & 0x80][..]);
         let frame = self.inner.decode(&mut empty).map_err(protocol)?;
-        if let Some(frame) = frame {
-            let text = matches!(frame, ws::Frame::Text(_) | ws::Frame::Continuation(ws::Item::FirstText(_)));
-            self.message.text |= text;
+        match frame {
+            Some(ws::Frame::Text(_) | ws::Frame::Continuation(ws::Item::FirstText(_))) => self.message.text = true,
+            Some(ws::Frame::Binary(_) | ws::Frame::Continuation(ws::Item::FirstBinary(_))) => self.message.text = false,
+            // A later fragment is what the first one was.
+            _ => {}
         }
         self.message.len += header.payload;
         self.message.bytes.truncate(HEAD);

@@ -58,7 +58,8 @@ impl TenantSnapshot {
     }
 }
 
-/// The tenants of this gateway by id. Each entry is written by its tenant's connection alone and read by everybody; no
+/// The tenants of this gateway by id. Each entry is written by its tenant's connection, or by the
+/// supervisor while there is none, and read by everybody; no
 /// guard is ever held across an await.
 #[derive(Debug, Default)]
 pub struct Directory {

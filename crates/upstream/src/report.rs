@@ -41,6 +41,9 @@ impl Report {
             (ConnectionState::Connected, ConnectionState::Draining) => {}
             (ConnectionState::Connected, _) => tracing::warn!(%tenant, %state, reason, "connection lost"),
             (_, ConnectionState::Connected) => tracing::info!(%tenant, "connection established"),
+            (before, ConnectionState::AuthFailed | ConnectionState::Misconfigured) if before != state => {
+                tracing::warn!(%tenant, %state, reason, "connection refused and tried slowly from now on");
+            }
             _ => tracing::debug!(%tenant, %state, reason, "connection state changed"),
         }
         if matches!(

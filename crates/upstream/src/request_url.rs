@@ -20,11 +20,17 @@ pub(crate) fn request_url(tenant: &TenantConfig) -> String {
     url
 }
 
-/// Host and port of a URL, by which connect gates are shared: all but scheme, path and query.
-pub(crate) fn authority(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+/// Host and port of a URL, by which connect gates are shared, however they are spelled.
+pub(crate) fn authority(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    &rest[..end]
+    let authority = rest[..end].to_ascii_lowercase();
+    let has_port = authority.rfind(':').is_some_and(|colon| !authority[colon..].contains(']'));
+    match scheme {
+        _ if has_port => authority,
+        "wss" => format!("{authority}:443"),
+        _ => format!("{authority}:80"),
+    }
 }
 
 #[cfg(test)]
@@ -52,9 +58,10 @@ mod tests {
     }
 
     #[test]
-    fn authority_is_host_and_port() {
-        assert_eq!(authority("wss://push.example.com/ws"), "push.example.com");
+    fn authority_is_host_and_port_however_spelled() {
+        assert_eq!(authority("wss://Push.Example.com/ws"), "push.example.com:443");
+        assert_eq!(authority("wss://push.example.com:443?x"), "push.example.com:443");
         assert_eq!(authority("ws://[::1]:7070?x=/"), "[::1]:7070");
-        assert_eq!(authority("ws://h"), "h");
+        assert_eq!(authority("ws://[::1]"), "[::1]:80");
     }
 }

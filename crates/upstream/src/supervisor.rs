@@ -1,8 +1,8 @@
 //! [`TenantSupervisor`]: the actor that starts one [`Connection`] per tenant and starts it again when it crashed.
 //!
 //! actix's own supervisor neither sees panics, nor rebuilds the actor, nor pauses; this one has a factory, learns of
-//! each end by a drop guard in the child, and restarts that child alone: at once the first time, then after a pause that
-//! doubles from 1 s to 10 min until the child has lived for a minute. Siblings are never touched.
+//! each end by a drop guard in the child, and restarts that child alone, after a pause that doubles from 1 s
+//! to 10 min until the child has lived for a minute. Siblings are never touched.
 
 use std::{
     collections::HashMap,

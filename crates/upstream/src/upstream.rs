@@ -155,7 +155,7 @@ impl Lines {
                 fanout: lines.deps.fanout.clone(),
                 directory: Arc::clone(&lines.directory),
                 metrics: lines.metrics.clone(),
-                gate: lines.gates.of(authority(&tenant.url)),
+                gate: lines.gates.of(&authority(&tenant.url)),
                 dialler: thread_dialler(&lines.dialler),
                 tenant,
                 draining,

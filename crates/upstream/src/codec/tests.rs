@@ -66,6 +66,14 @@ fn an_oversized_message_is_read_past_and_the_next_one_is_whole() {
 }
 
 #[test]
+fn a_text_does_not_rub_off_on_the_next_message() {
+    let long = vec![7; MAX + 1];
+    let bytes = [frame(0x81, b"x"), frame(0x82, &long), frame(0x81, &long), frame(0x82, b"y")].concat();
+    let oversized = Frame::Oversized { head: Bytes::from(long.clone()), len: long.len() as u64 };
+    assert_eq!(read(&bytes, 50).0, [Frame::Text, oversized, Frame::Text, binary(b"y")]);
+}
+
+#[test]
 fn oversized_fragments_keep_only_the_first_64_kib() {
     let mut codec = GuardCodec::new(1 << 20);
     let part = vec![1; 600 << 10];

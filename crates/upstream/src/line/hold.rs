@@ -8,9 +8,12 @@ use std::{
 
 use awc::ws::{CloseCode, CloseReason, Message};
 use futures_util::{SinkExt, Stream, StreamExt};
-use pushgate_journal::{AppendOutcome, Appended, BoxFuture, Entry, Unavailable};
+use pushgate_journal::{Append, AppendOutcome, Appended, BoxFuture, Entry, Journal, Unavailable};
 use pushgate_session::{Effect, Ending, Frame};
-use tokio::time::{sleep_until, timeout};
+use tokio::{
+    task::coop::consume_budget,
+    time::{sleep_until, timeout},
+};
 
 use super::{Leave, Line};
 use crate::{codec::CodecError, dial::Socket};
@@ -24,7 +27,11 @@ const COMMITS_AT_ONCE: usize = 64;
 
 /// What happened on a held socket.
 enum Event {
-    Frame(Frame),
+    /// A frame came; everything written before is on its way, if `flushed`.
+    Frame {
+        frame: Frame,
+        flushed: bool,
+    },
     Flushed,
     Ended(Ending),
     Appended(Vec<Appended>),
@@ -41,37 +48,48 @@ struct Waiting<'a> {
 }
 
 impl Line {
-    /// Holds one socket until it ends.
+    /// Holds one socket until it ends. Pushes that the journal's queue has not taken by then stay unanswered, and are in
+    /// flight no longer: the service sends them again.
     pub(super) async fn hold(&mut self, mut socket: Socket) {
         let journal = Arc::clone(&self.journal);
         let mut waiting: Option<Waiting<'_>> = None;
-        let mut write_since: Option<Instant> = None;
         self.armed = None;
         self.step(|session, now, effects| session.on_upgraded(now, effects));
+        self.converse(&mut socket, &*journal, &mut waiting).await;
+        // Dropping the future takes the append back: it is queued at its very end, or not at all.
+        let not_taken = waiting.map(|waiting| waiting.failed);
+        let not_offered: Vec<_> = self.appends.drain(..).map(|append| failed(&append)).collect();
+        for appended in not_taken.into_iter().chain(not_offered) {
+            self.on_appended(appended);
+        }
+    }
+
+    async fn converse<'j>(&mut self, socket: &mut Socket, journal: &'j dyn Journal, waiting: &mut Option<Waiting<'j>>) {
+        let mut write_since: Option<Instant> = None;
         loop {
-            if let Some(leave) = self.apply_on(&mut socket) {
+            if let Some(leave) = self.apply_on(socket) {
                 if let Leave::Close(code) = leave {
                     // A peer that does not take our Close in time is dropped; it gets no further word.
-                    let _ = timeout(CLOSE_TIMEOUT, close(&mut socket, code)).await;
+                    let _ = timeout(CLOSE_TIMEOUT, close(socket, code)).await;
                 }
                 return;
             }
             if waiting.is_none() {
-                waiting = self.appends.pop_front().map(|append| {
-                    let push_id = match &append.entry {
-                        Entry::Push { push, .. } => Some(push.id.clone()),
-                        Entry::Quarantine(entry) => entry.push_id.clone(),
-                    };
-                    let (tag, size) = (append.tag, append.size());
-                    let failed = Appended { tag, push_id, size, outcome: AppendOutcome::Failed };
+                *waiting = self.appends.pop_front().map(|append| {
+                    let failed = failed(&append);
                     Waiting { future: journal.append(append), failed }
                 });
             }
             let now = tokio::time::Instant::now().into_std();
             write_since = if socket.is_write_buf_empty() { None } else { write_since.or(Some(now)) };
-            let event = self.next_event(&mut socket, &mut waiting, write_since).await;
+            let event = self.next_event(socket, waiting, write_since).await;
             match event {
-                Event::Frame(frame) => self.step(|session, now, effects| session.on_frame(frame, now, effects)),
+                Event::Frame { frame, flushed } => {
+                    write_since = write_since.filter(|_| !flushed);
+                    self.step(|session, now, effects| session.on_frame(frame, now, effects));
+                    // A flood of frames that were read at once must not keep this thread from its other tenants.
+                    consume_budget().await;
+                }
                 Event::Flushed => write_since = None,
                 Event::Appended(batch) => batch.into_iter().for_each(|appended| self.on_appended(appended)),
                 Event::Accepted(result) => {
@@ -85,7 +103,7 @@ impl Line {
                 }
                 Event::Draining => self.step(|session, _, effects| session.drain(effects)),
                 Event::Ended(ending) => {
-                    self.tell_protocol_error(&mut socket, &ending).await;
+                    self.tell_protocol_error(socket, &ending).await;
                     self.step(|session, now, effects| session.on_ended(&ending, now, effects));
                     return;
                 }
@@ -175,6 +193,15 @@ impl Line {
     }
 }
 
+/// The journal's word that this could not be written.
+fn failed(append: &Append) -> Appended {
+    let push_id = match &append.entry {
+        Entry::Push { push, .. } => Some(push.id.clone()),
+        Entry::Quarantine(entry) => entry.push_id.clone(),
+    };
+    Appended { tag: append.tag, push_id, size: append.size(), outcome: AppendOutcome::Failed }
+}
+
 /// Writes what waits, and reads a frame when `reading`. Nothing is read while the write buffer is full (8 KiB), since
 /// what is read makes us write.
 fn poll_socket(socket: &mut Socket, reading: bool, cx: &mut Context<'_>) -> Poll<Event> {
@@ -192,7 +219,7 @@ fn poll_socket(socket: &mut Socket, reading: bool, cx: &mut Context<'_>) -> Poll
         && let Poll::Ready(read) = socket.as_mut().poll_next(cx)
     {
         return Poll::Ready(match read {
-            Some(Ok(frame)) => Event::Frame(frame),
+            Some(Ok(frame)) => Event::Frame { frame, flushed },
             Some(Err(error)) => Event::Ended(ending_of(&error)),
             None => Event::Ended(Ending::Eof),
         });
