@@ -161,6 +161,9 @@ impl Judge {
         let to_come = self.draining || self.dialling || view.socket.is_some();
         prop_assert_eq!(view.redial_at.is_some(), !to_come, "a dial is due exactly when nothing else is to come");
         prop_assert!(view.socket.is_none() || rig.armed().is_some(), "an open socket without a tick");
+        let rests = view.socket.is_some() && !self.draining && !rig.session.wants_read(rig.now);
+        let wakes = rig.armed().is_some_and(|at| at <= rig.now + config().heartbeat.every / 3);
+        prop_assert!(!rests || wakes, "nobody will say that reading goes on");
         prop_assert!(!self.draining || view.in_flight > 0 || view.socket.is_none(), "a drain has nothing to wait for");
         Ok(())
     }

@@ -106,6 +106,25 @@ fn too_much_in_flight_stops_reading_for_a_while_and_then_sheds() {
 }
 
 #[test]
+fn a_tick_comes_when_reading_goes_on() {
+    for seed in 0..20 {
+        let mut rig = Rig::new(seed);
+        rig.dial();
+        rig.upgrade();
+        rig.frame(Frame::Pong);
+        for id in ["a", "b", "c", "d"] {
+            rig.push(id);
+        }
+        let full = rig.now;
+        while !rig.session.wants_read(rig.now) {
+            let at = rig.armed().expect("a tick is due");
+            rig.tick(at);
+        }
+        assert_eq!(rig.now, full + 20 * SECOND / 3);
+    }
+}
+
+#[test]
 fn what_an_older_socket_left_in_flight_still_counts_until_its_commit() {
     let (mut rig, first) = Rig::open();
     for id in ["a", "b", "c", "d"] {
@@ -230,7 +249,7 @@ fn a_close_is_echoed_and_redialled() {
     for (code, echo) in table {
         let (mut rig, _) = Rig::open();
         rig.frame(Frame::Close(code));
-        assert_eq!(rig.effects[0], Effect::Close(echo));
+        assert_eq!(rig.asked()[0], Effect::Close(echo));
         assert!(rig.wait() <= SECOND, "no code is slow");
         assert_eq!(rig.session.view().socket, None);
         rig.ended(&Ending::Eof);
