@@ -2,7 +2,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use pushgate_simulator::AccountConfig;
+use pushgate_simulator::{AccountConfig, AccountFaults, SimulatorError};
 
 const AFTER: &str = "\
 Configuration is TOML in layers: built-in defaults, each --config file in order, then environment variables such as
@@ -34,13 +34,16 @@ pub(crate) enum LogFormat {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the gateway
-    #[command(after_help = "Example:\n  pushgate serve --config /etc/pushgate/pushgate.toml")]
+    #[command(after_help = "Example:\n  pushgate serve --config /etc/pushgate/pushgate.toml\n\
+        \nSIGTERM and SIGINT drain and stop; SIGHUP reads the settings again and applies what changed in the tenants.")]
     Serve(ConfigArgs),
     /// Run simulator and gateway in one process, on loopback; needs no configuration and leaves nothing behind
     Demo,
     /// Run the upstream simulator as a server of its own
     #[command(
-        after_help = "Examples:\n  pushgate simulate --rate 1\n  pushgate simulate --account acme:secret --account globex\n\
+        after_help = "Examples:\n  pushgate simulate --rate 1\n  pushgate simulate --account acme:secret --account globex\n  \
+         pushgate simulate --faults '{\"fragments\":7}' --faults 'acme={\"refuse\":{\"status\":503}}'\n  \
+         pushgate simulate --scenario config/scenario.toml\n\
         \nSockets are served at /ws/ACCOUNT, the control API at /control."
     )]
     Simulate(SimulateArgs),
@@ -98,6 +101,12 @@ pub(crate) struct SimulateArgs {
     /// Made-up pushes a second for each account
     #[arg(long, value_name = "N", default_value_t = 0.0, value_parser = rate)]
     pub(crate) rate: f64,
+    /// What is wrong from the start on, of one account or of all, as the control API takes it; may be repeated
+    #[arg(long = "faults", value_name = "[ACCOUNT=]JSON", value_parser = faults)]
+    pub(crate) faults: Vec<AccountFaults>,
+    /// A timed list of pushes and faults, as TOML
+    #[arg(long, value_name = "FILE")]
+    pub(crate) scenario: Option<PathBuf>,
 }
 
 fn account(text: &str) -> Result<AccountConfig, String> {
@@ -110,6 +119,10 @@ fn account(text: &str) -> Result<AccountConfig, String> {
         return Err("an account needs an id".to_owned());
     }
     Ok(AccountConfig { id: id.to_owned(), token })
+}
+
+fn faults(text: &str) -> Result<AccountFaults, String> {
+    text.parse().map_err(|error: SimulatorError| error.to_string())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -159,6 +172,7 @@ mod tests {
         assert_eq!((args.bind, args.attempts), (config.bind, config.attempts));
         assert_eq!((args.redeliver_after, args.ping_timeout), (config.redeliver_after, config.ping_timeout));
         assert!(args.accounts.is_empty() && args.numbered.is_none());
+        assert!(args.faults.is_empty() && args.scenario.is_none());
         assert_eq!(args.rate.to_bits(), config.rate.to_bits());
     }
 
@@ -173,6 +187,21 @@ mod tests {
     }
 
     #[test]
+    fn faults_are_of_all_accounts_or_of_one() {
+        let given = ["simulate", "--faults", r#"{"silent":true}"#, "--faults", r#"acme={"fragments":7}"#];
+        let cli = Cli::try_parse_from(["pushgate"].into_iter().chain(given)).unwrap();
+        let Command::Simulate(args) = cli.command else { panic!("another command") };
+        let of: Vec<_> = args.faults.iter().map(|given| given.account.as_deref()).collect();
+        assert_eq!(of, [None, Some("acme")]);
+    }
+
+    #[test]
+    fn wrong_faults_say_what_is_allowed() {
+        let error = Cli::try_parse_from(["pushgate", "simulate", "--faults", r#"{"fragment":1}"#]).unwrap_err();
+        assert!(error.to_string().contains("`fragments`"), "{error}");
+    }
+
+    #[test]
     fn wrong_usage_is_refused() {
         for bad in [
             &["pushgate"][..],
@@ -182,6 +211,8 @@ mod tests {
             &["pushgate", "simulate", "--rate", "-1"],
             &["pushgate", "simulate", "--redeliver-after", "5"],
             &["pushgate", "simulate", "--ping-timeout", "0s"],
+            &["pushgate", "simulate", "--faults", "silent"],
+            &["pushgate", "simulate", "--faults", r#"{"fragments":1}"#],
             &["pushgate", "check", "--log-format", "xml"],
         ] {
             assert_eq!(Cli::try_parse_from(bad).unwrap_err().exit_code(), 2, "{bad:?}");

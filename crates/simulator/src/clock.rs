@@ -10,10 +10,13 @@ use crate::{job::Rate, service::Service};
 const JOB_TICK: Duration = Duration::from_millis(1);
 /// How often pushes are made at the made-up rate, which needs no precision, only a smooth look.
 const RATE_TICK: Duration = Duration::from_millis(50);
+/// How often chaos and the scenario are looked at while either goes on.
+const SCRIPT_TICK: Duration = Duration::from_millis(5);
 /// How often accounts are looked at, at most and at least.
 const TICK: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(250));
 
-/// The one thread that does everything that time does: redelivery, pings, timeouts, jobs and the made-up rate.
+/// The one thread that does everything that time does: redelivery, pings, timeouts, jobs, chaos,
+/// the scenario and the made-up rate.
 ///
 /// A thread of its own, so that no socket's work delays it and ten thousand accounts need no timer each. It ends when
 /// this is dropped.
@@ -48,19 +51,22 @@ fn run(service: &Service) {
     let every = (config.redeliver_after.min(config.ping_timeout) / 8).clamp(TICK.0, TICK.1);
     let mut rate = Rate::new(config.rate, Instant::now());
     let mut accounts_at = Instant::now();
+    service.start_script(accounts_at);
     while !service.stopping.load(Relaxed) {
         let now = Instant::now();
         if now >= accounts_at {
             service.tick_accounts(now);
             accounts_at = now + every;
         }
+        let scripted = service.tick_scripts(now);
         let busy = service.tick_jobs(now);
         rate.tick(now, service);
         let until_accounts = accounts_at.saturating_duration_since(Instant::now());
-        let longest = match (busy, config.rate > 0.0) {
-            (true, _) => JOB_TICK,
-            (false, true) => RATE_TICK,
-            (false, false) => TICK.1,
+        let longest = match (busy, scripted, config.rate > 0.0) {
+            (true, ..) => JOB_TICK,
+            (false, true, _) => SCRIPT_TICK,
+            (false, false, true) => RATE_TICK,
+            (false, false, false) => TICK.1,
         };
         thread::park_timeout(longest.min(until_accounts));
     }

@@ -5,7 +5,7 @@ use std::{
 
 use secrecy::SecretString;
 
-use crate::SimulatorError;
+use crate::{AccountFaults, Scenario, SimulatorError};
 
 /// How the simulated service behaves.
 #[derive(Clone, Debug)]
@@ -24,6 +24,10 @@ pub struct SimulatorConfig {
     pub ping_timeout: Duration,
     /// Made-up pushes a second for each account; 0 for none, which is the default.
     pub rate: f64,
+    /// Faults that hold from the start; those of one account count more than those of all. Default none.
+    pub faults: Vec<AccountFaults>,
+    /// What is done over time, from the start of the run on. Default nothing.
+    pub scenario: Option<Scenario>,
     /// Threads that serve sockets; 0, the default, for one a core.
     pub workers: usize,
     /// What is kept in memory.
@@ -73,6 +77,8 @@ impl Default for SimulatorConfig {
             attempts: 3,
             ping_timeout: Duration::from_secs(60),
             rate: 0.0,
+            faults: Vec::new(),
+            scenario: None,
             workers: 0,
             limits: Limits::default(),
         }
@@ -94,7 +100,15 @@ impl SimulatorConfig {
         if self.accounts.iter().any(|account| !is_account_id(&account.id)) {
             return wrong("an account id is 1 to 128 bytes without / and control characters");
         }
+        let mut named = self.faults.iter().filter_map(|given| given.account.as_deref());
+        if named.any(|id| !self.may_exist(id)) {
+            return wrong("faults are for an account that does not exist");
+        }
         Ok(())
+    }
+
+    fn may_exist(&self, id: &str) -> bool {
+        if self.accounts.is_empty() { is_account_id(id) } else { self.accounts.iter().any(|known| known.id == id) }
     }
 }
 

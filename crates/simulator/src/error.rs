@@ -6,6 +6,12 @@ pub enum SimulatorError {
     /// The configuration contradicts itself; nothing was opened.
     #[error("{0}")]
     Config(&'static str),
+    /// These faults can't be: what is wrong, and what is allowed.
+    #[error("{0}")]
+    Faults(String),
+    /// The scenario is wrong: every mistake, a line each, that begins with the number of its line in the file.
+    #[error("{}", .0.join("\n"))]
+    Scenario(Vec<String>),
     /// The address can't be listened on: in use, not of this machine, or not allowed.
     #[error("cannot listen on {addr}")]
     Bind {

@@ -14,16 +14,17 @@ use serde_json::json;
 pub(crate) struct Problem {
     status: StatusCode,
     detail: Cow<'static, str>,
-    header: Option<(HeaderName, String)>,
+    headers: Vec<(HeaderName, String)>,
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, detail: detail.into(), header: None }
+        Self { status, detail: detail.into(), headers: Vec::new() }
     }
 
-    pub(crate) fn with_header(self, name: HeaderName, value: String) -> Self {
-        Self { header: Some((name, value)), ..self }
+    pub(crate) fn with_header(mut self, name: HeaderName, value: String) -> Self {
+        self.headers.push((name, value));
+        self
     }
 
     pub(crate) fn not_found(detail: &'static str) -> Self {
@@ -51,10 +52,10 @@ impl ResponseError for Problem {
         let body =
             json!({"type": "about:blank", "title": title, "status": self.status.as_u16(), "detail": self.detail});
         let mut response = HttpResponse::build(self.status);
-        if let Some((name, value)) = &self.header
-            && let Ok(value) = HeaderValue::from_str(value)
-        {
-            response.insert_header((name.clone(), value));
+        for (name, value) in &self.headers {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                response.insert_header((name.clone(), value));
+            }
         }
         response.content_type("application/problem+json").body(body.to_string())
     }

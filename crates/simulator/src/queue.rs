@@ -3,9 +3,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use bytes::Bytes;
-use pushgate_model::{PushId, Timestamp};
-use pushgate_protocol::encode_push;
+use pushgate_model::{Push, PushId, Timestamp};
 
 use crate::content::{NewPush, monotonic_nanos};
 
@@ -46,12 +44,11 @@ struct Due {
     attempts: u32,
 }
 
-/// What is to be sent now.
-#[derive(Default)]
-pub(crate) struct Batch {
-    pub(crate) frames: Vec<Bytes>,
-    /// How many of the frames were sent before.
-    pub(crate) repeats: u64,
+/// A push that is to be sent now.
+pub(crate) struct Sending {
+    pub(crate) push: Push,
+    /// How often it is sent with this, over all sockets: 1 for the first time.
+    pub(crate) attempt: u32,
 }
 
 /// The rules of redelivery.
@@ -80,20 +77,20 @@ impl Queue {
         true
     }
 
-    /// The oldest pushes that are to be sent now, marked as sent on `socket`.
-    pub(crate) fn next_batch(&mut self, socket: u64, now: Instant, after: Duration) -> Option<Batch> {
-        let mut batch = Batch::default();
+    /// The oldest pushes that are to be sent now, up to `most` of them, marked as sent on `socket`: they fall due at
+    /// `due`.
+    pub(crate) fn next_batch(&mut self, socket: u64, due: Instant, most: usize) -> Vec<Sending> {
+        let mut batch = Vec::new();
         let mut bytes = 0;
-        while batch.frames.len() < BATCH_PUSHES && bytes < BATCH_BYTES {
+        while batch.len() < BATCH_PUSHES.min(most) && bytes < BATCH_BYTES {
             let Some(age) = self.ready.pop_first() else { break };
             let Some(pending) = self.pending.get_mut(&age) else { continue };
-            let frame = pending.send_on(socket);
-            batch.repeats += u64::from(pending.attempts > 1);
-            bytes += frame.len();
-            batch.frames.push(frame);
-            self.sent.push_back(Due { at: now + after, age, attempts: pending.attempts });
+            let push = pending.send_on(socket);
+            bytes += push.title.len() + push.body.len();
+            self.sent.push_back(Due { at: due, age, attempts: pending.attempts });
+            batch.push(Sending { push, attempt: pending.attempts });
         }
-        (!batch.frames.is_empty()).then_some(batch)
+        batch
     }
 
     /// Removes the push that was answered.
@@ -150,7 +147,7 @@ impl Queue {
 }
 
 impl Pending {
-    fn send_on(&mut self, socket: u64) -> Bytes {
+    fn send_on(&mut self, socket: u64) -> Push {
         if self.attempts == 0 {
             // A repeat keeps its stamp: the service sends the same push, byte by byte.
             self.stamped_at = monotonic_nanos();
@@ -159,7 +156,7 @@ impl Pending {
         self.sent_at = Some(SystemTime::now().into());
         let sends = self.socket.filter(|(last, _)| *last == socket).map_or(0, |(_, sends)| sends);
         self.socket = Some((socket, sends.saturating_add(1)));
-        encode_push(&self.push.render(self.stamped_at))
+        self.push.render(self.stamped_at)
     }
 }
 
@@ -177,7 +174,7 @@ mod tests {
     }
 
     fn sent(queue: &mut Queue, socket: u64, now: Instant) -> usize {
-        queue.next_batch(socket, now, AFTER).map_or(0, |batch| batch.frames.len())
+        queue.next_batch(socket, now + AFTER, usize::MAX).len()
     }
 
     #[test]
@@ -214,9 +211,10 @@ mod tests {
         sent(&mut queue, 1, start);
         queue.add(push("c"));
         queue.socket_gone(1);
-        let batch = queue.next_batch(2, start, AFTER).unwrap();
+        let batch = queue.next_batch(2, start + AFTER, usize::MAX);
+        let attempts: Vec<_> = batch.iter().map(|sending| sending.attempt).collect();
         let ages: Vec<_> = queue.sent.iter().rev().take(3).map(|due| due.age).collect();
-        assert_eq!((batch.frames.len(), batch.repeats, ages), (3, 2, vec![2, 1, 0]));
+        assert_eq!((attempts, ages), (vec![2, 2, 1], vec![2, 1, 0]));
         assert!(queue.fall_due(start + AFTER, 2).is_empty());
     }
 
@@ -243,5 +241,6 @@ mod tests {
             queue.add(NewPush { content: large.clone(), ..push(id) });
         }
         assert_eq!(sent(&mut queue, 1, start), 1);
+        assert!(queue.next_batch(1, start, 0).is_empty());
     }
 }

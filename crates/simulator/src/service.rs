@@ -8,15 +8,20 @@ use std::{
     time::Instant,
 };
 
+use actix_web::http::StatusCode;
 use pushgate_model::PushId;
 
 use crate::{
     SimulatorConfig,
     account::{Account, Rules},
+    chaos::{Chaos, ChaosSnapshot},
     config::is_account_id,
+    faults::Faults,
     job::{Job, Progress},
     ledger::{Ledger, PushStatus},
+    problem::Problem,
     queue::Redelivery,
+    scenario::Script,
     slot::Ending,
     stats::Stats,
 };
@@ -33,16 +38,11 @@ pub(crate) struct Service {
     accounts: RwLock<HashMap<Arc<str>, Arc<Account>>>,
     jobs: Mutex<Vec<Job>>,
     load: Mutex<Option<Arc<Progress>>>,
+    /// The faults of accounts that are made from now on.
+    faults: Mutex<Arc<Faults>>,
+    chaos: Mutex<Option<Chaos>>,
+    script: Mutex<Option<Script>>,
     clock: OnceLock<Thread>,
-}
-
-/// Why a job can't start.
-#[derive(Clone, Copy)]
-pub(crate) enum JobError {
-    /// Too many run.
-    TooMany,
-    /// Another load runs: two would mix their figures.
-    LoadRuns,
 }
 
 impl Service {
@@ -57,6 +57,9 @@ impl Service {
             accounts: RwLock::default(),
             jobs: Mutex::default(),
             load: Mutex::default(),
+            faults: Mutex::default(),
+            chaos: Mutex::default(),
+            script: Mutex::default(),
             clock: OnceLock::new(),
         };
         let named = service.config.accounts.iter();
@@ -65,7 +68,21 @@ impl Service {
             (account.id.clone(), account)
         });
         let accounts = accounts.collect();
-        Self { accounts: RwLock::new(accounts), ..service }
+        let service = Self { accounts: RwLock::new(accounts), ..service };
+        service.set_first_faults();
+        service
+    }
+
+    /// Sets the configured faults: first those of all accounts, then those of one each.
+    fn set_first_faults(&self) {
+        for given in self.config.faults.iter().filter(|given| given.account.is_none()) {
+            self.set_all_faults(&Arc::new(given.faults.clone()));
+        }
+        for given in &self.config.faults {
+            if let Some(account) = given.account.as_deref().and_then(|id| self.account(id)) {
+                account.set_faults(Arc::new(given.faults.clone()));
+            }
+        }
     }
 
     /// The account of this name, made now unless only some accounts exist. Nothing when there is none and can be none.
@@ -84,8 +101,18 @@ impl Service {
         Some(account.clone())
     }
 
+    /// The account of this name, made now if accounts are made on demand, or the answer that there is none.
+    pub(crate) fn named(&self, id: &str) -> Result<Arc<Account>, Problem> {
+        self.account(id).ok_or_else(|| Problem::not_found("no such account"))
+    }
+
+    /// The account of this name if somebody named it before, or the answer that there is none.
+    pub(crate) fn known(&self, id: &str) -> Result<Arc<Account>, Problem> {
+        self.existing(id).ok_or_else(|| Problem::not_found("no such account"))
+    }
+
     /// The account of this name, if somebody named it before.
-    pub(crate) fn existing(&self, id: &str) -> Option<Arc<Account>> {
+    fn existing(&self, id: &str) -> Option<Arc<Account>> {
         self.accounts.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
@@ -105,10 +132,24 @@ impl Service {
         pending.or_else(|| self.ledger.get(id))
     }
 
-    pub(crate) fn start(&self, job: Job) -> Result<(), JobError> {
+    /// The faults of accounts that are made from now on.
+    pub(crate) fn all_faults(&self) -> Arc<Faults> {
+        lock(&self.faults).clone()
+    }
+
+    /// Sets exactly these faults for all accounts, those that are made later too.
+    pub(crate) fn set_all_faults(&self, faults: &Arc<Faults>) {
+        // First those to come: an account that is made meanwhile has them one way or the other.
+        *lock(&self.faults) = faults.clone();
+        for account in self.accounts() {
+            account.set_faults(faults.clone());
+        }
+    }
+
+    pub(crate) fn start(&self, job: Job) -> Result<(), Problem> {
         let mut jobs = lock(&self.jobs);
         if jobs.len() >= MAX_JOBS {
-            return Err(JobError::TooMany);
+            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many pushes over time go on"));
         }
         jobs.push(job);
         drop(jobs);
@@ -116,15 +157,55 @@ impl Service {
         Ok(())
     }
 
-    pub(crate) fn start_load(&self, job: Job) -> Result<(), JobError> {
+    pub(crate) fn start_load(&self, job: Job) -> Result<(), Problem> {
         let mut load = lock(&self.load);
         if load.as_ref().is_some_and(|progress| !progress.done.load(Relaxed)) {
-            return Err(JobError::LoadRuns);
+            // Two would mix their figures.
+            return Err(Problem::new(StatusCode::CONFLICT, "another load goes on"));
         }
         let progress = job.progress.clone();
         self.start(job)?;
         *load = Some(progress);
         Ok(())
+    }
+
+    pub(crate) fn start_chaos(&self, started: Chaos) -> Result<ChaosSnapshot, Problem> {
+        let mut chaos = lock(&self.chaos);
+        if chaos.as_ref().is_some_and(Chaos::goes_on) {
+            return Err(Problem::new(StatusCode::CONFLICT, "other chaos goes on"));
+        }
+        let snapshot = started.snapshot();
+        *chaos = Some(started);
+        drop(chaos);
+        self.wake_clock();
+        Ok(snapshot)
+    }
+
+    /// Ends chaos and its faults, if there is any.
+    pub(crate) fn end_chaos(&self) {
+        if let Some(chaos) = &mut *lock(&self.chaos) {
+            chaos.end();
+        }
+    }
+
+    /// How far the last chaos is.
+    pub(crate) fn chaos(&self) -> ChaosSnapshot {
+        lock(&self.chaos).as_ref().map(Chaos::snapshot).unwrap_or_default()
+    }
+
+    /// Does what chaos and scenario want done by now. True while either goes on.
+    pub(crate) fn tick_scripts(&self, now: Instant) -> bool {
+        let chaos = lock(&self.chaos).as_mut().is_some_and(|chaos| chaos.tick(now));
+        let mut script = lock(&self.script);
+        if script.as_mut().is_some_and(|script| !script.tick(now, self)) {
+            *script = None;
+        }
+        chaos || script.is_some()
+    }
+
+    /// Begins the configured scenario.
+    pub(crate) fn start_script(&self, now: Instant) {
+        *lock(&self.script) = self.config.scenario.clone().map(|scenario| Script::new(scenario, now));
     }
 
     /// How far the last load is.
@@ -161,6 +242,15 @@ impl Service {
         self.accounts().iter().map(|account| account.cut(ending)).sum()
     }
 
+    /// Ends every socket and lets every handshake that waits go, whatever the faults are.
+    pub(crate) fn shut_down(&self, ending: Ending) {
+        self.stopping.store(true, Relaxed);
+        *lock(&self.faults) = Arc::default();
+        for account in self.accounts() {
+            account.shut_down(ending);
+        }
+    }
+
     pub(crate) fn set_clock(&self, thread: Thread) {
         // Only the first clock is kept: a service runs once.
         let _ = self.clock.set(thread);
@@ -177,7 +267,9 @@ impl Service {
             redelivery: Redelivery { after: self.config.redeliver_after, attempts: self.config.attempts },
             ping_timeout: self.config.ping_timeout,
         };
-        Account::new(id, token, rules, &self.stats, &self.ledger)
+        let account = Account::new(id, token, rules, &self.stats, &self.ledger);
+        account.set_faults(self.all_faults());
+        account
     }
 }
 

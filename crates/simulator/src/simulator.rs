@@ -117,7 +117,7 @@ impl SimulatorHandle {
 
     /// Ends all sockets with Close 1001 and then the run. Returns once the port is free.
     pub async fn stop(&self) {
-        self.service.cut_all(Ending::Close(CloseCode::Away, "the simulator stops"));
+        self.service.shut_down(Ending::Close(CloseCode::Away, "the simulator stops"));
         self.server.stop(true).await;
     }
 }

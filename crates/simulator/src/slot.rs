@@ -4,14 +4,17 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use actix_web_actors::ws::{CloseCode, Message};
+use actix_web_actors::ws::CloseCode;
+use bytes::{Bytes, BytesMut};
 use pushgate_model::Timestamp;
 use serde::Serialize;
 
-use crate::account::Order;
+use crate::frame::pings;
 
-/// Raw messages that may wait on one socket; one more is refused.
+/// Hostile frames that may wait on one socket; one more is refused.
 const RAW_QUEUE: usize = 64;
+/// Most pings of a flood that wait on one socket; a gateway that is slower gets fewer.
+const MAX_PINGS_DUE: u32 = 10_000;
 
 /// How this side ends a socket.
 #[derive(Clone, Copy)]
@@ -36,11 +39,16 @@ pub(crate) struct Slot {
     pub(crate) ending: Option<Ending>,
     /// When the last ping or pong came; at first, when the socket was opened.
     pub(crate) heard_at: Instant,
+    /// Pushes that were sent on it, repeats included.
+    pub(crate) pushes: u32,
+    pub(crate) opened: Instant,
     address: String,
     connected_at: Timestamp,
     pinged_at: Instant,
-    ping_due: bool,
-    raw: VecDeque<Message>,
+    /// When a flood of pings was fed last; nothing when there is none.
+    flooded_at: Option<Instant>,
+    pings_due: u32,
+    raw: VecDeque<Bytes>,
     waker: Option<Waker>,
 }
 
@@ -61,10 +69,13 @@ impl Slot {
             id,
             ending: None,
             heard_at: now,
+            pushes: 0,
+            opened: now,
             address,
             connected_at: SystemTime::now().into(),
             pinged_at: now,
-            ping_due: false,
+            flooded_at: None,
+            pings_due: 0,
             raw: VecDeque::new(),
             waker: None,
         }
@@ -78,26 +89,46 @@ impl Slot {
     pub(crate) fn ping_when_due(&mut self, now: Instant, every: Duration) {
         if now.duration_since(self.pinged_at) >= every {
             self.pinged_at = now;
-            self.ping_due = true;
+            self.pings_due = self.pings_due.max(1);
             self.wake();
         }
     }
 
-    pub(crate) fn queue_raw(&mut self, message: Message) -> bool {
+    /// Makes the pings of a flood that are due since the last call; `per_second` is nothing when there is no flood.
+    pub(crate) fn flood(&mut self, now: Instant, per_second: Option<u32>) {
+        let Some(per_second) = per_second else {
+            self.flooded_at = None;
+            return;
+        };
+        let since = *self.flooded_at.get_or_insert(now);
+        let due = (now.saturating_duration_since(since).as_secs_f64() * f64::from(per_second)) as u32;
+        if due > 0 {
+            self.flooded_at = Some(now);
+            self.pings_due = self.pings_due.saturating_add(due).min(MAX_PINGS_DUE);
+            self.wake();
+        }
+    }
+
+    /// Takes bytes to be written as they are. False when too many wait.
+    pub(crate) fn queue_raw(&mut self, bytes: Bytes) -> bool {
         let room = self.raw.len() < RAW_QUEUE;
         if room {
-            self.raw.push_back(message);
+            self.raw.push_back(bytes);
             self.wake();
         }
         room
     }
 
-    /// What is to be sent on this socket beside pushes.
-    pub(crate) fn take_order(&mut self) -> Option<Order> {
-        if std::mem::take(&mut self.ping_due) {
-            return Some(Order::Ping);
+    /// What is to be written on this socket beside pushes.
+    pub(crate) fn take_raw(&mut self) -> Option<Bytes> {
+        match std::mem::take(&mut self.pings_due) {
+            0 => self.raw.pop_front(),
+            due => {
+                let mut out = BytesMut::new();
+                pings(due, &mut out);
+                Some(out.freeze())
+            }
         }
-        self.raw.pop_front().map(Order::Raw)
     }
 
     pub(crate) fn park(&mut self, waker: &Waker) {

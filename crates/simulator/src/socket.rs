@@ -6,7 +6,7 @@ use std::{
 };
 
 use actix::{Actor, ActorContext, AsyncContext, StreamHandler};
-use actix_http::ws::Item;
+use actix_http::ws::{Item, OpCode, Parser};
 use actix_web_actors::ws::{CloseCode, CloseReason, Message, ProtocolError, WebsocketContext};
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
@@ -16,6 +16,7 @@ use crate::{
     account::{Account, Order},
     slot::Ending,
     stats::Stats,
+    wire::Wire,
 };
 
 /// The largest message of a gateway, in bytes, fragments joined: an answer has some 50. A larger one is cut with 1009.
@@ -34,6 +35,7 @@ const CLOSE_GRACE: Duration = Duration::from_millis(500);
 pub(crate) struct Socket {
     account: Arc<Account>,
     stats: Arc<Stats>,
+    wire: Wire,
     address: String,
     id: Option<u64>,
     /// The fragments of a message that is still coming.
@@ -42,8 +44,8 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    pub(crate) fn new(account: Arc<Account>, stats: Arc<Stats>, address: String) -> Self {
-        Self { account, stats, address, id: None, partial: None, ending: false }
+    pub(crate) fn new(account: Arc<Account>, stats: Arc<Stats>, wire: Wire, address: String) -> Self {
+        Self { account, stats, wire, address, id: None, partial: None, ending: false }
     }
 
     fn heard(&self) {
@@ -84,12 +86,23 @@ impl Socket {
         }
     }
 
+    fn on_close(&mut self, reason: Option<CloseReason>, ctx: &mut WebsocketContext<Self>) {
+        if self.ending {
+            return ctx.stop();
+        }
+        let faults = self.account.faults();
+        if !faults.silent && !faults.ignore_close {
+            self.wire.write(close_frame(reason));
+            ctx.stop();
+        }
+    }
+
     fn end(&mut self, ending: Ending, ctx: &mut WebsocketContext<Self>) {
         match ending {
             Ending::Drop => ctx.stop(),
             Ending::Close(code, why) if !self.ending => {
                 self.ending = true;
-                ctx.close(Some(CloseReason { code, description: Some(why.to_owned()) }));
+                self.wire.write(close_frame(Some(CloseReason { code, description: Some(why.to_owned()) })));
                 ctx.run_later(CLOSE_GRACE, |_, ctx| ctx.stop());
             }
             Ending::Close(..) => {}
@@ -104,7 +117,7 @@ impl Actor for Socket {
         let id = self.account.connect(std::mem::take(&mut self.address), Instant::now());
         self.id = Some(id);
         tracing::debug!(account = %self.account.id, socket = id, "socket opened");
-        ctx.add_stream(Orders { account: self.account.clone(), socket: id, ended: false });
+        ctx.add_stream(Orders { account: self.account.clone(), socket: id, wire: self.wire.clone(), ended: false });
     }
 }
 
@@ -123,19 +136,16 @@ impl StreamHandler<Result<Message, ProtocolError>> for Socket {
             Ok(Message::Ping(payload)) => {
                 self.heard();
                 if !self.account.faults().silent && !self.ending {
-                    ctx.pong(&payload);
+                    let mut out = BytesMut::new();
+                    Parser::write_message(&mut out, payload, OpCode::Pong, true, false);
+                    self.wire.write(out.freeze());
                 }
             }
             Ok(Message::Pong(_)) => self.heard(),
             Ok(Message::Binary(bytes)) => self.on_message(&bytes),
             Ok(Message::Text(_)) => self.undecodable(),
             Ok(Message::Continuation(item)) => self.on_fragment(item, ctx),
-            Ok(Message::Close(reason)) => {
-                if !self.ending {
-                    ctx.close(reason);
-                }
-                ctx.stop();
-            }
+            Ok(Message::Close(reason)) => self.on_close(reason, ctx),
             Ok(Message::Nop) => {}
             Err(ProtocolError::Overflow) => self.end(Ending::Close(CloseCode::Size, "message too large"), ctx),
             Err(_) => self.end(Ending::Close(CloseCode::Protocol, "not a frame"), ctx),
@@ -150,14 +160,7 @@ impl StreamHandler<Result<Message, ProtocolError>> for Socket {
 impl StreamHandler<Order> for Socket {
     fn handle(&mut self, order: Order, ctx: &mut Self::Context) {
         match order {
-            Order::Send(batch, None) => batch.frames.into_iter().for_each(|frame| ctx.binary(frame)),
-            Order::Send(batch, Some(fragments)) => {
-                for frame in batch.frames {
-                    fragment(frame, usize::from(fragments)).for_each(|item| ctx.write_raw(Message::Continuation(item)));
-                }
-            }
-            Order::Raw(message) => ctx.write_raw(message),
-            Order::Ping => ctx.ping(b""),
+            Order::Write(bytes) => self.wire.write(bytes),
             Order::End(ending) => self.end(ending, ctx),
         }
     }
@@ -170,6 +173,7 @@ impl StreamHandler<Order> for Socket {
 struct Orders {
     account: Arc<Account>,
     socket: u64,
+    wire: Wire,
     ended: bool,
 }
 
@@ -180,45 +184,18 @@ impl Stream for Orders {
         if self.ended {
             return Poll::Ready(None);
         }
+        if !self.wire.is_empty() {
+            // One thing after the other: the body polls again once all of it was taken.
+            return Poll::Pending;
+        }
         let order = self.account.poll_order(self.socket, cx);
         self.ended = matches!(order, Poll::Ready(Some(Order::End(_)) | None));
         order
     }
 }
 
-/// Cuts a frame into `count` fragments of about the same size; some are empty when it is short.
-fn fragment(mut frame: Bytes, count: usize) -> impl Iterator<Item = Item> {
-    let size = frame.len().div_ceil(count.max(2));
-    let last = count.max(2) - 1;
-    (0..=last).map(move |n| {
-        let piece = frame.split_to(size.min(frame.len()));
-        match n {
-            0 => Item::FirstBinary(piece),
-            _ if n == last => Item::Last(piece),
-            _ => Item::Continue(piece),
-        }
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fragments_join_to_the_frame() {
-        for (length, count) in [(0, 2), (1, 3), (10, 3), (1000, 7), (3, 1000)] {
-            let frame = Bytes::from(vec![7; length]);
-            let items: Vec<_> = fragment(frame.clone(), count).collect();
-            let joined: Vec<u8> = items
-                .iter()
-                .flat_map(|item| match item {
-                    Item::FirstText(piece) | Item::FirstBinary(piece) | Item::Continue(piece) | Item::Last(piece) => {
-                        piece.to_vec()
-                    }
-                })
-                .collect();
-            assert_eq!((joined, items.len()), (frame.to_vec(), count));
-            assert!(matches!((&items[0], &items[count - 1]), (Item::FirstBinary(_), Item::Last(_))));
-        }
-    }
+fn close_frame(reason: Option<CloseReason>) -> Bytes {
+    let mut out = BytesMut::new();
+    Parser::write_close(&mut out, reason, false);
+    out.freeze()
 }

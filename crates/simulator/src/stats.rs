@@ -1,5 +1,4 @@
 use std::{
-    collections::VecDeque,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
@@ -9,13 +8,10 @@ use std::{
 
 use serde::Serialize;
 
-/// How many seconds of connects are remembered.
-const HISTORY: usize = 120;
+use crate::seconds::{Event, Seconds};
 
 /// What happened since the start, over all accounts.
 pub(crate) struct Stats {
-    pub(crate) connects: AtomicU64,
-    pub(crate) refused: AtomicU64,
     pub(crate) disconnects: AtomicU64,
     pub(crate) cuts: AtomicU64,
     pub(crate) pushes: AtomicU64,
@@ -26,23 +22,34 @@ pub(crate) struct Stats {
     pub(crate) unmatched: AtomicU64,
     pub(crate) undecodable: AtomicU64,
     pub(crate) pending: AtomicUsize,
+    attempts: AtomicU64,
+    connects: AtomicU64,
+    refused: AtomicU64,
+    most_sockets: AtomicU64,
+    most_sockets_of_one: AtomicU64,
     started: Instant,
-    history: Mutex<VecDeque<(u64, u64)>>,
+    seconds: Mutex<Seconds>,
 }
 
 /// What happened since the start, over all accounts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StatsSnapshot {
+    /// Handshakes that began, whatever became of them.
+    pub attempts: u64,
     /// Sockets that were opened.
     pub connects: u64,
     /// Handshakes that were refused: unknown account, wrong token, fault.
     pub refused: u64,
     /// Sockets that ended, whoever ended them.
     pub disconnects: u64,
-    /// Sockets that this side ended: attempts, silence, control.
+    /// Sockets that this side ended: attempts, silence, faults, control.
     pub cuts: u64,
     /// Sockets open now.
     pub sockets: u64,
+    /// The most sockets that were open at a time.
+    pub most_sockets: u64,
+    /// The most sockets that one account had open at a time: above 1 they overlapped.
+    pub most_sockets_of_one_account: u64,
     /// Pushes that were accepted for sending.
     pub pushes: u64,
     /// Pushes without an answer now.
@@ -59,15 +66,17 @@ pub struct StatsSnapshot {
     pub unmatched_answers: u64,
     /// Frames that are no answer: text, garbage, an unknown variant.
     pub undecodable: u64,
-    /// Connects in each of the last 120 seconds, oldest first; the last one is still running.
+    /// Handshakes that began in each of the last 600 seconds, oldest first; the last one is still running.
+    pub attempts_per_second: Vec<u64>,
+    /// Sockets that were opened in each of these seconds.
     pub connects_per_second: Vec<u64>,
+    /// Handshakes that were refused in each of these seconds.
+    pub refused_per_second: Vec<u64>,
 }
 
 impl Stats {
     pub(crate) fn new(now: Instant) -> Self {
         Self {
-            connects: AtomicU64::default(),
-            refused: AtomicU64::default(),
             disconnects: AtomicU64::default(),
             cuts: AtomicU64::default(),
             pushes: AtomicU64::default(),
@@ -78,33 +87,49 @@ impl Stats {
             unmatched: AtomicU64::default(),
             undecodable: AtomicU64::default(),
             pending: AtomicUsize::default(),
+            attempts: AtomicU64::default(),
+            connects: AtomicU64::default(),
+            refused: AtomicU64::default(),
+            most_sockets: AtomicU64::default(),
+            most_sockets_of_one: AtomicU64::default(),
             started: now,
-            history: Mutex::default(),
+            seconds: Mutex::default(),
         }
     }
 
-    pub(crate) fn connected(&self, now: Instant) {
-        self.connects.fetch_add(1, Relaxed);
-        let second = now.duration_since(self.started).as_secs();
-        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
-        match history.back_mut() {
-            // A thread that was late counts into the newest second.
-            Some((last, count)) if *last >= second => *count += 1,
-            _ => history.push_back((second, 1)),
-        }
-        if history.len() > HISTORY {
-            history.pop_front();
-        }
+    /// A handshake begins.
+    pub(crate) fn attempted(&self, now: Instant) {
+        self.attempts.fetch_add(1, Relaxed);
+        self.count(Event::Attempt, now);
+    }
+
+    /// A handshake was refused.
+    pub(crate) fn refused(&self, now: Instant) {
+        self.refused.fetch_add(1, Relaxed);
+        self.count(Event::Refusal, now);
+    }
+
+    /// A socket was opened; its account has so many now.
+    pub(crate) fn connected(&self, of_account: usize, now: Instant) {
+        let connects = self.connects.fetch_add(1, Relaxed) + 1;
+        self.most_sockets.fetch_max(connects.saturating_sub(self.disconnects.load(Relaxed)), Relaxed);
+        self.most_sockets_of_one.fetch_max(of_account as u64, Relaxed);
+        self.count(Event::Connect, now);
     }
 
     pub(crate) fn snapshot(&self, now: Instant) -> StatsSnapshot {
         let (connects, disconnects) = (self.connects.load(Relaxed), self.disconnects.load(Relaxed));
+        let [attempts_per_second, connects_per_second, refused_per_second] =
+            self.seconds.lock().unwrap_or_else(PoisonError::into_inner).last(self.second(now));
         StatsSnapshot {
+            attempts: self.attempts.load(Relaxed),
             connects,
             refused: self.refused.load(Relaxed),
             disconnects,
             cuts: self.cuts.load(Relaxed),
             sockets: connects.saturating_sub(disconnects),
+            most_sockets: self.most_sockets.load(Relaxed),
+            most_sockets_of_one_account: self.most_sockets_of_one.load(Relaxed),
             pushes: self.pushes.load(Relaxed),
             pending: self.pending.load(Relaxed) as u64,
             sent: self.sent.load(Relaxed),
@@ -113,39 +138,18 @@ impl Stats {
             nacks: self.nacks.load(Relaxed),
             unmatched_answers: self.unmatched.load(Relaxed),
             undecodable: self.undecodable.load(Relaxed),
-            connects_per_second: self.history(now),
+            attempts_per_second,
+            connects_per_second,
+            refused_per_second,
         }
     }
 
-    fn history(&self, now: Instant) -> Vec<u64> {
-        let second = now.duration_since(self.started).as_secs();
-        let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut counts = vec![0; HISTORY];
-        for (at, count) in history.iter() {
-            let ago = usize::try_from(second.saturating_sub(*at)).unwrap_or(usize::MAX);
-            if let Some(slot) = HISTORY.checked_sub(ago + 1).and_then(|index| counts.get_mut(index)) {
-                *slot += count;
-            }
-        }
-        counts
+    fn count(&self, event: Event, now: Instant) {
+        let second = self.second(now);
+        self.seconds.lock().unwrap_or_else(PoisonError::into_inner).count(event, second);
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn connects_are_counted_by_second_and_old_ones_leave() {
-        let start = Instant::now();
-        let stats = Stats::new(start);
-        for second in [0, 0, 1, 130] {
-            stats.connected(start + Duration::from_secs(second));
-        }
-        let at = |second| stats.snapshot(start + Duration::from_secs(second)).connects_per_second;
-        assert_eq!((at(130)[HISTORY - 1], at(130).iter().sum::<u64>()), (1, 1));
-        assert_eq!((at(131)[HISTORY - 2], at(131).len()), (1, HISTORY));
+    fn second(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.started).as_secs()
     }
 }

@@ -2,13 +2,12 @@ use std::{collections::BinaryHeap, sync::Arc, time::Instant};
 
 use actix_web::{
     HttpResponse,
-    web::{Bytes, Data, Json, Path, Query},
+    web::{Bytes, Data, Path, Query},
 };
-use actix_web_actors::ws::CloseCode;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{account::Account, faults::Faults, problem::Problem, service::Service, slot::Ending};
+use crate::{cut::Cut, problem::Problem, service::Service};
 
 /// Accounts on one page at most, and without `limit`.
 const PAGE: usize = 1000;
@@ -18,12 +17,6 @@ const PAGE: usize = 1000;
 pub(crate) struct Page {
     after: Option<String>,
     limit: Option<usize>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Cut {
-    close: Option<u16>,
 }
 
 pub(crate) async fn list(service: Data<Service>, page: Query<Page>) -> HttpResponse {
@@ -50,52 +43,28 @@ pub(crate) async fn list(service: Data<Service>, page: Query<Page>) -> HttpRespo
 }
 
 pub(crate) async fn show(service: Data<Service>, id: Path<String>) -> Result<HttpResponse, Problem> {
-    let account = existing(&service, &id)?;
-    Ok(HttpResponse::Ok().json(account.snapshot(Instant::now())))
+    Ok(HttpResponse::Ok().json(service.known(&id)?.snapshot(Instant::now())))
 }
 
 pub(crate) async fn cut(service: Data<Service>, id: Path<String>, body: Bytes) -> Result<HttpResponse, Problem> {
-    let account = existing(&service, &id)?;
-    // A cut without a body is a cut without a Close frame.
-    let cut = if body.is_empty() {
-        Cut::default()
-    } else {
-        serde_json::from_slice(&body).map_err(|error| Problem::invalid(error.to_string()))?
-    };
-    let ending = match cut.close {
-        None => Ending::Drop,
-        Some(code @ 1000..5000) => Ending::Close(CloseCode::from(code), "cut by hand"),
-        Some(_) => return Err(Problem::invalid("close is 1000 to 4999")),
-    };
+    let account = service.known(&id)?;
+    let ending = read_cut(&body)?.ending("cut by hand");
     Ok(HttpResponse::Ok().json(json!({"sockets": account.cut(ending)})))
 }
 
-pub(crate) async fn faults(service: Data<Service>, id: Path<String>) -> Result<HttpResponse, Problem> {
-    Ok(HttpResponse::Ok().json(existing(&service, &id)?.faults()))
+pub(crate) async fn cut_all(service: Data<Service>, body: Bytes) -> Result<HttpResponse, Problem> {
+    let ending = read_cut(&body)?.ending("cut by hand");
+    Ok(HttpResponse::Ok().json(json!({"sockets": service.cut_all(ending)})))
 }
 
-pub(crate) async fn set_faults(
-    service: Data<Service>,
-    id: Path<String>,
-    faults: Json<Faults>,
-) -> Result<HttpResponse, Problem> {
-    if let Some(mistake) = faults.mistake() {
-        return Err(Problem::invalid(mistake));
+/// A cut without a body is a cut without a Close frame.
+fn read_cut(body: &Bytes) -> Result<Cut, Problem> {
+    if body.is_empty() {
+        return Ok(Cut::default());
     }
-    named(&service, &id)?.set_faults(*faults);
-    Ok(HttpResponse::Ok().json(*faults))
-}
-
-pub(crate) async fn clear_faults(service: Data<Service>, id: Path<String>) -> Result<HttpResponse, Problem> {
-    named(&service, &id)?.set_faults(Faults::default());
-    Ok(HttpResponse::NoContent().finish())
-}
-
-/// The account, made now if accounts are made on demand.
-pub(super) fn named(service: &Service, id: &str) -> Result<Arc<Account>, Problem> {
-    service.account(id).ok_or_else(|| Problem::not_found("no such account"))
-}
-
-fn existing(service: &Service, id: &str) -> Result<Arc<Account>, Problem> {
-    service.existing(id).ok_or_else(|| Problem::not_found("no such account"))
+    let cut: Cut = serde_json::from_slice(body).map_err(|error| Problem::invalid(error.to_string()))?;
+    match cut.mistake("close") {
+        Some(mistake) => Err(Problem::invalid(mistake)),
+        None => Ok(cut),
+    }
 }

@@ -2,6 +2,8 @@
 
 mod accounts;
 mod answers;
+mod chaos;
+mod faults;
 mod frames;
 mod load;
 mod pushes;
@@ -38,9 +40,22 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(resource("/control/accounts/{account}/cut").route(web::post().to(accounts::cut)))
         .service(
             resource("/control/accounts/{account}/faults")
-                .route(web::get().to(accounts::faults))
-                .route(web::put().to(accounts::set_faults))
-                .route(web::delete().to(accounts::clear_faults)),
+                .route(web::get().to(faults::show))
+                .route(web::put().to(faults::set))
+                .route(web::delete().to(faults::clear)),
+        )
+        .service(resource("/control/cut").route(web::post().to(accounts::cut_all)))
+        .service(
+            resource("/control/faults")
+                .route(web::get().to(faults::show_all))
+                .route(web::put().to(faults::set_all))
+                .route(web::delete().to(faults::clear_all)),
+        )
+        .service(
+            resource("/control/chaos")
+                .route(web::get().to(chaos::show))
+                .route(web::post().to(chaos::start))
+                .route(web::delete().to(chaos::end)),
         )
         .service(resource("/control/pushes").route(web::delete().to(pushes::forget)))
         .service(resource("/control/pushes/{push}").route(web::get().to(pushes::show)))

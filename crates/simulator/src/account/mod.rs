@@ -1,20 +1,26 @@
+mod handshake;
+mod outbox;
+mod state;
+
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
     task::{Context, Poll},
     time::{Duration, Instant, SystemTime},
 };
 
-use actix_web_actors::ws::{CloseCode, Message};
+use bytes::Bytes;
 use pushgate_model::{Answer, PushId, Timestamp};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::{Serialize, Serializer};
+use tokio::sync::Notify;
 
+use self::state::State;
 use crate::{
     content::NewPush,
     faults::Faults,
     ledger::{Ledger, PushStatus},
-    queue::{Batch, Queue, Redelivery},
-    slot::{Ending, Slot, SocketSnapshot},
+    queue::Redelivery,
+    slot::{Ending, SocketSnapshot},
     stats::Stats,
 };
 
@@ -28,6 +34,8 @@ pub(crate) struct Account {
     rules: Rules,
     stats: Arc<Stats>,
     ledger: Arc<Ledger>,
+    /// Told when the faults change: handshakes that stall wait for it.
+    faults_changed: Notify,
     state: Mutex<State>,
 }
 
@@ -38,26 +46,10 @@ pub(crate) struct Rules {
     pub(crate) ping_timeout: Duration,
 }
 
-#[derive(Default)]
-struct State {
-    /// Oldest first. One that is to end stays until its actor is gone.
-    slots: Vec<Slot>,
-    next_socket: u64,
-    queue: Queue,
-    faults: Faults,
-    connects: u64,
-    acks: u64,
-    nacks: u64,
-}
-
 /// What a socket's actor does next.
 pub(crate) enum Order {
-    /// Send these pushes, each in one frame or in so many fragments.
-    Send(Batch, Option<u16>),
-    /// Send this as it is.
-    Raw(Message),
-    /// Send a ping.
-    Ping,
+    /// Write these bytes: whole frames, or what is to look like them.
+    Write(Bytes),
     /// End the socket.
     End(Ending),
 }
@@ -68,7 +60,12 @@ pub(crate) struct AccountSnapshot {
     #[serde(serialize_with = "as_str")]
     pub(crate) id: Arc<str>,
     pub(crate) sockets: Vec<SocketSnapshot>,
+    /// Handshakes that wait for their answer, because the account stalls or delays them.
+    pub(crate) held: usize,
     pub(crate) connects: u64,
+    pub(crate) refused: u64,
+    /// The most sockets that were open at a time.
+    pub(crate) most_sockets: usize,
     pub(crate) pending: usize,
     pub(crate) answered: u64,
     pub(crate) acks: u64,
@@ -89,26 +86,23 @@ impl Account {
         stats: &Arc<Stats>,
         ledger: &Arc<Ledger>,
     ) -> Self {
-        Self { id: id.into(), token, rules, stats: stats.clone(), ledger: ledger.clone(), state: Mutex::default() }
-    }
-
-    /// Whether a handshake with this `Authorization` may pass.
-    pub(crate) fn admits(&self, authorization: Option<&str>) -> bool {
-        let Some(token) = &self.token else { return true };
-        let given = authorization.and_then(|value| value.split_once(' '));
-        given.is_some_and(|(scheme, given)| {
-            scheme.eq_ignore_ascii_case("bearer") && given.trim_start() == token.expose_secret()
-        })
+        Self {
+            id: id.into(),
+            token,
+            rules,
+            stats: stats.clone(),
+            ledger: ledger.clone(),
+            faults_changed: Notify::new(),
+            state: Mutex::default(),
+        }
     }
 
     /// A socket was opened; it is the newest from now on.
     pub(crate) fn connect(&self, address: String, now: Instant) -> u64 {
-        self.stats.connected(now);
         let mut state = self.lock();
-        let socket = state.next_socket;
-        state.next_socket += 1;
-        state.connects += 1;
-        state.slots.push(Slot::new(socket, address, now));
+        let (socket, cut) = state.connect(address, now);
+        self.stats.connected(state.slots.len(), now);
+        self.stats.cuts.fetch_add(cut, Relaxed);
         socket
     }
 
@@ -133,29 +127,33 @@ impl Account {
 
     /// What the actor of `socket` does next; it is woken when there is something.
     pub(crate) fn poll_order(&self, socket: u64, cx: &mut Context<'_>) -> Poll<Option<Order>> {
-        let mut guard = self.lock();
-        let state = &mut *guard;
-        let newest = state.slots.iter().rev().find(|slot| slot.ending.is_none()).map(|slot| slot.id);
-        let Some(slot) = state.slots.iter_mut().find(|slot| slot.id == socket) else { return Poll::Ready(None) };
+        let mut state = self.lock();
+        let now = Instant::now();
+        let newest = state.newest().is_some_and(|newest| newest.id == socket);
+        let silent = state.faults.silent;
+        let Some(slot) = state.slot(socket) else { return Poll::Ready(None) };
         let order = match slot.ending {
-            Some(ending) if !state.faults.silent || ending.breaks_silence() => Some(Order::End(ending)),
+            Some(ending) if !silent || ending.breaks_silence() => Some(Order::End(ending)),
             Some(_) => None,
-            None if state.faults.silent => None,
-            None => slot.take_order().or_else(|| {
-                let batch = (newest == Some(socket))
-                    .then(|| state.queue.next_batch(socket, Instant::now(), self.rules.redelivery.after));
-                batch.flatten().map(|batch| Order::Send(batch, state.faults.fragments))
-            }),
+            None if silent => None,
+            None => slot.take_raw().map(Order::Write),
         };
-        if let Some(Order::Send(batch, _)) = &order {
-            self.stats.sent.fetch_add(batch.frames.len() as u64, Relaxed);
-            self.stats.repeats.fetch_add(batch.repeats, Relaxed);
+        if order.is_none() && newest && !silent {
+            let written = state.write_pushes(now + self.rules.redelivery.after);
+            if let Some(written) = written {
+                self.stats.sent.fetch_add(written.frames, Relaxed);
+                self.stats.repeats.fetch_add(written.repeats, Relaxed);
+                self.stats.cuts.fetch_add(u64::from(written.ends_socket), Relaxed);
+                return Poll::Ready(Some(Order::Write(written.bytes)));
+            }
         }
-        if order.is_some() {
-            return Poll::Ready(order);
+        if order.is_none()
+            && let Some(slot) = state.slot(socket)
+        {
+            slot.park(cx.waker());
+            return Poll::Pending;
         }
-        slot.park(cx.waker());
-        Poll::Pending
+        Poll::Ready(order)
     }
 
     /// Takes a push to be sent as soon as there is a socket.
@@ -193,56 +191,36 @@ impl Account {
 
     /// Redelivery, pings, and the ends of sockets that are silent or never answer.
     pub(crate) fn tick(&self, now: Instant) {
-        let mut guard = self.lock();
-        let state = &mut *guard;
-        if state.slots.is_empty() || state.faults.silent {
-            return;
-        }
-        let exhausted = state.queue.fall_due(now, self.rules.redelivery.attempts);
-        for slot in state.slots.iter_mut().filter(|slot| slot.ending.is_none()) {
-            if exhausted.contains(&slot.id) {
-                slot.end(Ending::Close(CloseCode::Policy, "a push had no answer"));
-            } else if now.duration_since(slot.heard_at) >= self.rules.ping_timeout {
-                slot.end(Ending::Close(CloseCode::Policy, "neither ping nor pong"));
-            } else {
-                slot.ping_when_due(now, self.rules.ping_timeout / 3);
-                continue;
-            }
-            self.stats.cuts.fetch_add(1, Relaxed);
-        }
-        state.wake_newest();
+        let cut = self.lock().tick(now, self.rules);
+        self.stats.cuts.fetch_add(cut, Relaxed);
     }
 
     /// Ends all sockets and answers how many there were.
     pub(crate) fn cut(&self, ending: Ending) -> usize {
-        let mut state = self.lock();
-        let open: Vec<_> =
-            state.slots.iter_mut().filter(|slot| slot.ending.is_none()).map(|slot| slot.end(ending)).collect();
-        self.stats.cuts.fetch_add(open.len() as u64, Relaxed);
-        open.len()
+        let cut = self.lock().cut(ending);
+        self.stats.cuts.fetch_add(cut as u64, Relaxed);
+        cut
     }
 
-    /// Sends a raw message on the newest socket. False when there is none, or too many of them wait.
-    pub(crate) fn send_raw(&self, message: Message) -> bool {
-        let mut state = self.lock();
-        state.newest().is_some_and(|slot| slot.queue_raw(message))
+    /// Ends all sockets, whatever the account's faults are, and lets go of handshakes that wait.
+    pub(crate) fn shut_down(&self, ending: Ending) {
+        self.set_faults(Arc::default());
+        self.cut(ending);
     }
 
-    pub(crate) fn faults(&self) -> Faults {
-        self.lock().faults
+    /// Writes bytes as they are on the newest socket. False when there is none, or too many of them wait.
+    pub(crate) fn send_raw(&self, bytes: Bytes) -> bool {
+        let mut state = self.lock();
+        state.newest().is_some_and(|slot| slot.queue_raw(bytes))
     }
 
-    pub(crate) fn set_faults(&self, faults: Faults) {
-        let mut state = self.lock();
-        let speaks_again = state.faults.silent && !faults.silent;
-        state.faults = faults;
-        for slot in &mut state.slots {
-            if speaks_again {
-                // Nobody was pinged meanwhile, so nobody's silence counts.
-                slot.heard_at = Instant::now();
-            }
-            slot.wake();
-        }
+    pub(crate) fn faults(&self) -> Arc<Faults> {
+        self.lock().faults.clone()
+    }
+
+    pub(crate) fn set_faults(&self, faults: Arc<Faults>) {
+        self.lock().set_faults(faults, Instant::now());
+        self.faults_changed.notify_waiters();
     }
 
     pub(crate) fn connected(&self) -> bool {
@@ -271,12 +249,15 @@ impl Account {
         AccountSnapshot {
             id: self.id.clone(),
             sockets: state.slots.iter().filter(|slot| slot.ending.is_none()).map(|slot| slot.snapshot(now)).collect(),
+            held: state.held,
             connects: state.connects,
+            refused: state.refused,
+            most_sockets: state.most_sockets,
             pending: state.queue.len(),
             answered: state.acks + state.nacks,
             acks: state.acks,
             nacks: state.nacks,
-            faults: state.faults,
+            faults: Faults::clone(&state.faults),
         }
     }
 
@@ -286,21 +267,5 @@ impl Account {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn slot(&mut self, socket: u64) -> Option<&mut Slot> {
-        self.slots.iter_mut().find(|slot| slot.id == socket)
-    }
-
-    fn newest(&mut self) -> Option<&mut Slot> {
-        self.slots.iter_mut().rev().find(|slot| slot.ending.is_none())
-    }
-
-    fn wake_newest(&mut self) {
-        if let Some(slot) = self.newest() {
-            slot.wake();
-        }
     }
 }
