@@ -3,7 +3,10 @@
 SHELL := /bin/bash -o pipefail
 CARGO ?= cargo
 
-.PHONY: help demo run test check fmt release bench clean
+# What the second push service of the tests runs on.
+PYTHON := target/python/bin/python
+
+.PHONY: help demo run test python check fmt release bench fuzz clean
 
 help: ## Lists the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -15,10 +18,15 @@ run: ## Runs the gateway with config/pushgate.toml
 	@$(CARGO) run --quiet --locked -- serve --config config/pushgate.toml
 
 # The end-to-end tests start real gateways and simulators on free loopback ports and in temporary folders.
-test: ## Runs all tests and ends with their count
+test: $(PYTHON) ## Runs all tests and ends with their count
 	@mkdir -p target
 	@$(CARGO) test --workspace --locked --lib --bins --tests 2>&1 | tee target/test.log
 	@awk '/^test result:/ { passed += $$4; failed += $$6 } END { printf "\n%d passed, %d failed\n", passed, failed; exit failed > 0 || passed == 0 }' target/test.log
+
+python: $(PYTHON) ## Installs what the second push service of the tests runs on, into target/python
+
+$(PYTHON): tests/python/requirements.txt
+	@tests/python/install.sh
 
 check: ## Formatting and lints, warnings are errors
 	@$(CARGO) fmt --all --check
@@ -32,6 +40,10 @@ release: ## Builds target/release/pushgate
 
 bench: ## Measures what README states (minutes; see benches/README.md)
 	@benches/run.sh
+
+fuzz: ## Feeds frames, decoder and session with millions of random streams (about ten minutes)
+	@PROPTEST_CASES=$${CASES:-6000000} $(CARGO) test --release --locked -p pushgate-upstream --lib fuzz
+	@PROPTEST_CASES=$${CASES:-2000000} $(CARGO) test --release --locked -p pushgate-protocol --lib fuzz
 
 clean: ## Removes everything that was built
 	@$(CARGO) clean

@@ -172,7 +172,7 @@ fn a_second_gateway_on_the_same_journal_is_refused() {
     run(async {
         let stack = Stack::start().await;
         let url = stack.service.handle.upstream_url();
-        let error = TestGateway::try_start(stack.folder.path(), &url, "").err().expect("refused");
+        let error = TestGateway::try_start(stack.folder.path(), &url, "").await.err().expect("refused");
         assert!(error.to_string().contains("in use by another process"), "{error}");
         stack.stop().await;
     });

@@ -1,9 +1,14 @@
 //! End-to-end tests: the real gateway and the real simulator over real sockets, on free loopback ports and in temporary
 //! folders. One binary, so that everything is linked once.
 
+mod answers;
 mod architecture;
 mod binary;
 mod delivery;
+mod documents;
+mod operators;
 mod resume;
+mod second;
 mod stack;
 mod stream;
+mod supervision;

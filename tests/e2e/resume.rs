@@ -73,7 +73,7 @@ fn streams_resume_over_a_restart_of_the_gateway() {
         stack.gateway.stop().await;
         // Waits at the service until the gateway is back.
         let missed = stack.service.push("b", "meanwhile");
-        let gateway = TestGateway::start(stack.folder.path(), &url, "");
+        let gateway = TestGateway::start(stack.folder.path(), &url, "").await;
         let mut stream = gateway.subscribe_after("/events?tenant=a&tenant=b", Some(&cursor));
         let push = stream.push().await;
         assert_eq!((push.tenant.as_str(), push.title.as_str()), ("b", "meanwhile"));
@@ -116,7 +116,7 @@ fn tenants_are_told_apart() {
     run(async {
         let service = Service::start();
         let folder = tempfile::tempdir().unwrap();
-        let gateway = TestGateway::start(folder.path(), &service.handle.upstream_url(), "");
+        let gateway = TestGateway::start(folder.path(), &service.handle.upstream_url(), "").await;
         gateway.reaches("a", ConnectionState::Connected).await;
         assert_eq!(gateway.get("/events/nobody").await.status, 404);
         assert_eq!(gateway.get("/tenants/nobody/pushes").await.status, 404);

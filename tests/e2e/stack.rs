@@ -7,7 +7,7 @@ use pushgate::{
 use pushgate_model::ConnectionState;
 use pushgate_simulator::{Simulator, SimulatorConfig, SimulatorHandle};
 use pushgate_subscriber::{EventStream, HttpClient, HttpConfig, Response, StreamConfig, get, post_json};
-use pushgate_upstream::Directory;
+use pushgate_upstream::{Directory, Tenants, Vitals};
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle, time::sleep};
 
@@ -93,29 +93,32 @@ pub(crate) struct TestGateway {
     pub(crate) public: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) directory: Arc<Directory>,
+    pub(crate) tenants: Tenants,
+    pub(crate) vitals: Vitals,
     stop: oneshot::Sender<()>,
     task: JoinHandle<Result<(), GatewayError>>,
 }
 
 impl TestGateway {
     /// A gateway with its journal in `folder`, tenants `a`, `b` and `c` at the service, and `more` settings in TOML.
-    pub(crate) fn start(folder: &Path, service: &str, more: &str) -> Self {
-        Self::try_start(folder, service, more).expect("the gateway starts")
+    pub(crate) async fn start(folder: &Path, service: &str, more: &str) -> Self {
+        Self::try_start(folder, service, more).await.expect("the gateway starts")
     }
 
-    pub(crate) fn try_start(folder: &Path, service: &str, more: &str) -> Result<Self, GatewayError> {
+    pub(crate) async fn try_start(folder: &Path, service: &str, more: &str) -> Result<Self, GatewayError> {
         let file = folder.join(format!("gateway-{}.toml", fastrand::u32(..)));
         let text = config_text(folder, service, more);
         std::fs::write(&file, text).expect("the folder is writable");
         let settings = Settings::load(&[file], &[]).expect("the settings are valid");
-        let gateway = Gateway::start(settings)?;
+        let gateway = Gateway::start(settings).await?;
         let (public, admin, directory) = (gateway.public_addr(), gateway.admin_addr(), gateway.directory());
+        let (tenants, vitals) = (gateway.tenants(), gateway.vitals());
         let (stop, stopped) = oneshot::channel();
         let task = actix_rt::spawn(gateway.run(async move {
             // A dropped sender stops it too.
             let _ = stopped.await;
         }));
-        Ok(Self { public, admin, directory, stop, task })
+        Ok(Self { public, admin, directory, tenants, vitals, stop, task })
     }
 
     /// Subscribes.
@@ -173,7 +176,7 @@ impl Stack {
     pub(crate) async fn with(more: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let service = Service::start();
-        let gateway = TestGateway::start(folder.path(), &service.handle.upstream_url(), more);
+        let gateway = TestGateway::start(folder.path(), &service.handle.upstream_url(), more).await;
         for tenant in ["a", "b", "c"] {
             gateway.reaches(tenant, ConnectionState::Connected).await;
         }

@@ -9,6 +9,7 @@ use pushgate_model::{Seq, StoredPush, TenantId, TenantStatus};
 
 use crate::{
     FanoutMetrics,
+    blips::Blips,
     frame::Encoder,
     log::Log,
     message::{ChannelKey, ChannelState, Command, Control, Frame, ShardId},
@@ -23,7 +24,8 @@ const BEHIND: Duration = Duration::from_millis(5);
 /// Capacity of the encoder's buffer that is kept; one long push does not hold memory for ever.
 const SCRATCH: usize = 256 << 10;
 
-/// What the dispatch thread knows, without thread or clock: which shards want which tenants.
+/// What the dispatch thread knows, without thread or clock: which shards want which tenants, and what these have been
+/// told of each.
 ///
 /// It waits for nobody. Every shard gets its messages in the order of seq over all tenants, since one batch after the
 /// other is posted whole.
@@ -33,6 +35,7 @@ pub(crate) struct Dispatcher {
     encoder: Encoder,
     scratch: Vec<u8>,
     tenants: HashMap<TenantId, Entry>,
+    blips: Blips,
     /// By [`ShardId`].
     shards: Vec<Option<Outlet>>,
     /// Shards with frames of the batch at hand.
@@ -46,6 +49,7 @@ pub(crate) struct Dispatcher {
 struct Entry {
     /// No push of this tenant above this position was dispatched yet; where it is not known, a higher bound.
     last: Seq,
+    /// What subscribers were told last of its connection.
     status: Option<TenantStatus>,
     interested: Vec<(ShardId, ChannelKey)>,
 }
@@ -60,8 +64,9 @@ impl Entry {
 pub(crate) fn run(dispatcher: &mut Dispatcher, queue: &Queue, progress: impl Fn(Instant)) {
     let mut timeout = BEAT;
     while let Some(lanes) = queue.take(timeout) {
-        progress(Instant::now());
-        dispatcher.handle(lanes);
+        let now = Instant::now();
+        progress(now);
+        dispatcher.handle(lanes, now);
         timeout = if dispatcher.catch_up() { BEHIND } else { BEAT };
     }
 }
@@ -75,6 +80,7 @@ impl Dispatcher {
             metrics,
             scratch: Vec::new(),
             tenants: HashMap::new(),
+            blips: Blips::default(),
             shards: Vec::new(),
             touched: Vec::new(),
             draining: false,
@@ -82,12 +88,15 @@ impl Dispatcher {
     }
 
     /// Does everything that was waiting. Commands come first: whoever is interested now gets the batches too.
-    pub(crate) fn handle(&mut self, lanes: Lanes) {
+    pub(crate) fn handle(&mut self, lanes: Lanes, now: Instant) {
         for command in lanes.commands {
             self.command(command);
         }
         for (tenant, change) in lanes.changes {
-            self.change(tenant, change);
+            self.change(&tenant, change, now);
+        }
+        for (tenant, status) in self.blips.due(now) {
+            self.tell(&tenant, status);
         }
         if lanes.drain {
             self.drain();
@@ -147,25 +156,37 @@ impl Dispatcher {
         self.shards[id.0] = Some(outlet);
     }
 
-    fn change(&mut self, tenant: TenantId, change: Change) {
-        if change.removed
-            && let Some(entry) = self.tenants.remove(&tenant)
-        {
-            self.floor = self.floor.max(entry.last);
-            for (shard, key) in entry.interested {
-                if let Some(outlet) = outlet(&mut self.shards, shard) {
-                    outlet.removed(key);
-                }
-            }
+    fn change(&mut self, tenant: &TenantId, change: Change, now: Instant) {
+        if change.removed {
+            self.remove(tenant);
         }
         if let Some(status) = change.status {
-            let floor = self.floor;
-            let entry = self.tenants.entry(tenant).or_insert_with(|| Entry::at(floor));
-            entry.status = Some(status);
-            for &(shard, key) in &entry.interested {
-                if let Some(outlet) = outlet(&mut self.shards, shard) {
-                    outlet.state(entry.state(key));
-                }
+            let told = self.tenants.get(tenant).and_then(|entry| entry.status.as_ref());
+            if let Some(status) = self.blips.change(tenant, told, status, now) {
+                self.tell(tenant, status);
+            }
+        }
+    }
+
+    /// What was known of the tenant goes. Should its name return, that is another tenant.
+    fn remove(&mut self, tenant: &TenantId) {
+        self.blips.forget(tenant);
+        let Some(entry) = self.tenants.remove(tenant) else { return };
+        self.floor = self.floor.max(entry.last);
+        for (shard, key) in entry.interested {
+            if let Some(outlet) = outlet(&mut self.shards, shard) {
+                outlet.removed(key);
+            }
+        }
+    }
+
+    fn tell(&mut self, tenant: &TenantId, status: TenantStatus) {
+        let floor = self.floor;
+        let entry = self.tenants.entry(tenant.clone()).or_insert_with(|| Entry::at(floor));
+        entry.status = Some(status);
+        for &(shard, key) in &entry.interested {
+            if let Some(outlet) = outlet(&mut self.shards, shard) {
+                outlet.state(entry.state(key));
             }
         }
     }

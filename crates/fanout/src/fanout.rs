@@ -14,7 +14,7 @@ use pushgate_journal::{CommitSink, Journal};
 use pushgate_model::{ConnectionState, StoredPush, TenantId, TenantStatus};
 
 use crate::{
-    FanoutConfig, FanoutMetrics, Shard,
+    DeliverySink, FanoutConfig, FanoutMetrics, Shard, StreamSnapshot,
     dispatch::{self, Dispatcher},
     log::Log,
     message::{Command, ShardId},
@@ -47,6 +47,7 @@ pub(crate) struct Shared {
     pub(crate) config: FanoutConfig,
     pub(crate) log: Arc<Log>,
     pub(crate) queue: Arc<Queue>,
+    pub(crate) sink: Arc<dyn DeliverySink>,
     pub(crate) metrics: FanoutMetrics,
     pub(crate) roster: Roster,
     /// What `open` says of a tenant whose connection was never published.
@@ -86,11 +87,17 @@ impl Fanout {
         (CommitInlet { queue: Arc::clone(&queue), refused: false }, FanoutInbox { queue })
     }
 
-    /// Starts the dispatch thread. `journal` must be the one whose commits come by `inbox`.
+    /// Starts the dispatch thread. `journal` must be the one whose commits come by `inbox`; `sink` learns what was written
+    /// to streams.
     ///
     /// When the system gives no thread, that is logged and [`Fanout::last_progress`] stands still.
-    pub fn start(config: FanoutConfig, journal: Arc<dyn Journal>, inbox: FanoutInbox) -> Self {
-        let shared = Arc::new(Shared::new(config, journal, Arc::clone(&inbox.queue)));
+    pub fn start(
+        config: FanoutConfig,
+        journal: Arc<dyn Journal>,
+        inbox: FanoutInbox,
+        sink: Arc<dyn DeliverySink>,
+    ) -> Self {
+        let shared = Arc::new(Shared::new(config, journal, Arc::clone(&inbox.queue), sink));
         let mut dispatcher = Dispatcher::new(Arc::clone(&shared.log), shared.metrics.clone());
         let progress = Arc::clone(&shared.progress);
         let spawned = thread::Builder::new().name("dispatch".into()).spawn(move || {
@@ -120,10 +127,12 @@ impl Fanout {
         shard
     }
 
-    /// A tenant's connection changed: its subscribers learn of it by an `upstream` event, new ones by `open`.
+    /// A tenant's connection changed: its subscribers learn of it by an `upstream` event within two seconds, new ones by
+    /// `open`, which says what was told last. Until the first call for a tenant that is `waiting`.
     ///
-    /// Until the first call for a tenant its `open` says `waiting`. Of changes that come faster than they can be told
-    /// only the latest is.
+    /// The first status, and a change to `connected`, are told at once. Any other change is told once it has lasted for a
+    /// second, and then with the latest state and reason; one that is undone by then, so that state and reason are again
+    /// what was told last, is not told at all, and neither is the return: `since` stays what it was.
     pub fn publish(&self, tenant: &TenantId, status: TenantStatus) {
         self.shared.queue.publish(tenant, status);
     }
@@ -131,7 +140,9 @@ impl Fanout {
     /// The tenant is gone: its streams end with `tenant-removed`; streams of several tenants go on without it.
     ///
     /// A stream that subscribes after this call waits for a tenant of the same name: whoever knows which tenants exist
-    /// asks again after [`Shard::subscribe`].
+    /// asks again after [`Shard::subscribe`]. Should the name return, streams that subscribe then carry it; those of several
+    /// tenants that stayed go on without it until they come again. One that subscribes while the news is still on its way
+    /// to the worker threads may be told of the removal all the same, and finds the tenant when it comes again.
     pub fn remove(&self, tenant: &TenantId) {
         self.shared.queue.remove(tenant);
     }
@@ -139,6 +150,12 @@ impl Fanout {
     /// Streams that carry this tenant, over all threads.
     pub fn subscribers(&self, tenant: &TenantId) -> usize {
         self.shared.roster.count(tenant)
+    }
+
+    /// The streams that carry this tenant, over all threads, by id.
+    pub fn streams(&self, tenant: &TenantId) -> Vec<StreamSnapshot> {
+        let records = self.shared.roster.records(tenant);
+        records.iter().map(|record| record.snapshot(&self.shared.log.epoch)).collect()
     }
 
     /// Ends all streams with a `shutdown` event and a jittered `retry:`; later ones end at once in the same way.
@@ -164,11 +181,17 @@ impl fmt::Debug for Fanout {
 }
 
 impl Shared {
-    pub(crate) fn new(config: FanoutConfig, journal: Arc<dyn Journal>, queue: Arc<Queue>) -> Self {
+    pub(crate) fn new(
+        config: FanoutConfig,
+        journal: Arc<dyn Journal>,
+        queue: Arc<Queue>,
+        sink: Arc<dyn DeliverySink>,
+    ) -> Self {
         Self {
             config,
             log: Arc::new(Log::new(journal)),
             queue,
+            sink,
             metrics: FanoutMetrics::default(),
             roster: Roster::default(),
             unpublished: TenantStatus {

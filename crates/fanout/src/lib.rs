@@ -6,9 +6,12 @@
 //!
 //! Begin reading at [`Fanout`], then follow a push: `queue` (from the journal's writer to the dispatch thread),
 //! `dispatch`, `outlet` (to a worker thread), `shard::core`, `tail`. `subscriber` tells why a stream has neither a gap
-//! nor a duplicate where replay meets live.
+//! nor a duplicate where replay meets live, and when a push counts as delivered. `blips` is what keeps short breaks of a
+//! connection from subscribers.
 
+mod blips;
 mod config;
+mod delivery;
 mod dispatch;
 mod event;
 mod fanout;
@@ -17,7 +20,9 @@ mod log;
 mod message;
 mod metrics;
 mod outlet;
+mod peer;
 mod queue;
+mod record;
 mod replay;
 mod roster;
 mod shard;
@@ -28,7 +33,10 @@ mod tail;
 mod tests;
 
 pub use config::FanoutConfig;
+pub use delivery::{DeliverySink, NoDeliverySink};
 pub use fanout::{CommitInlet, Fanout, FanoutInbox};
 pub use metrics::FanoutMetrics;
+pub use peer::Peer;
+pub use record::StreamSnapshot;
 pub use shard::Shard;
 pub use subscriber::{Resume, Subscribe, Subscriber};

@@ -62,6 +62,6 @@ pub(crate) struct ChannelState {
     /// Every push of the tenant above this position will be posted (or made known by a later state, when it could not
     /// be posted). Pushes up to it are in the shard's tail already, or have to be read from the journal.
     pub(crate) last: Seq,
-    /// What the tenant's connection is doing, once that was published.
+    /// What subscribers are told of the tenant's connection, once it was published.
     pub(crate) status: Option<TenantStatus>,
 }

@@ -27,6 +27,7 @@ mod member;
 mod merge;
 mod slot;
 mod tally;
+mod told;
 
 use self::core::Core;
 pub(crate) use self::{
@@ -96,9 +97,9 @@ impl Shard {
                 tenants.push(tenant);
             }
         }
-        let (slot, members) = self.core().join(&tenants);
+        let (slot, members, record) = self.core().join(&tenants, request.peer);
         self.shared.metrics.subscribers.inc();
-        Subscriber::new(Rc::clone(self), slot, members, request.resume)
+        Subscriber::new(Rc::clone(self), (slot, members, record), request.resume)
     }
 
     /// How often [`Shard::beat_at`] has to be called.

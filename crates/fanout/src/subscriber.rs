@@ -13,6 +13,12 @@
 //!   the tail has as well are skipped, since only those above `c` are taken.
 //! * A `start` moves on when frames are evicted, and when a state from dispatch says that pushes were not posted; never
 //!   back. Both leave `c` alone, so that a stream with `c` before it finds in the journal what it has not yet written.
+//!
+//! When a push counts as delivered. Bytes that were handed out are on their way once the stream is asked for more, for the
+//! response asks right after it has put them into its buffer, and not while the subscriber takes none. A response that is
+//! dropped with the last bytes in its hands never asks again, and nobody is told of them. So each poll begins with telling
+//! the [`DeliverySink`](crate::DeliverySink) how far `c` has come since: by the above all kept pushes in between were
+//! written. The jump to where a stream starts is no such way, and not told.
 
 use std::{
     fmt,
@@ -29,9 +35,10 @@ use pushgate_journal::{Bounds, JournalError, Page, ReadQuery};
 use pushgate_model::{Cursor, Seq, TenantId};
 
 use crate::{
-    Shard,
+    Peer, Shard,
     event::{self, Gap, GapReason, Open},
     frame,
+    record::Record,
     replay::Replay,
     shard::{Members, Notice, Take},
     start::{Start, start},
@@ -47,6 +54,8 @@ pub struct Subscribe {
     pub tenants: Vec<TenantId>,
     /// From where on.
     pub resume: Resume,
+    /// Who asks.
+    pub peer: Peer,
 }
 
 /// Where a stream starts.
@@ -70,8 +79,13 @@ pub struct Subscriber {
     shard: Rc<Shard>,
     slot: u32,
     members: Members,
-    /// All up to here was written.
+    record: Arc<Record>,
+    /// All up to here was written, or is in the bytes that were handed out last.
     cursor: Seq,
+    /// All up to here was told to be delivered, or lies before the stream's start.
+    delivered: Seq,
+    /// Bytes that were handed out last.
+    handed: usize,
     /// What was trimmed up to here was told by a `gap`.
     told: Seq,
     source: Source,
@@ -132,17 +146,56 @@ enum Step {
 }
 
 impl Subscriber {
-    pub(crate) fn new(shard: Rc<Shard>, slot: u32, members: Members, resume: Resume) -> Self {
+    pub(crate) fn new(shard: Rc<Shard>, (slot, members, record): (u32, Members, Arc<Record>), resume: Resume) -> Self {
         let head = shard.shared().log.head();
         let tenants = shard.core().tenants(&members);
         let step = OpeningStep::Asking(bounds(&shard, tenants));
         let phase = Phase::Hello(Box::new(Opening { resume, head, step }));
-        Self { shard, slot, members, cursor: head, told: Seq::ZERO, source: Source::Tail, phase }
+        record.moved(head);
+        Self {
+            shard,
+            slot,
+            members,
+            record,
+            cursor: head,
+            delivered: head,
+            handed: 0,
+            told: Seq::ZERO,
+            source: Source::Tail,
+            phase,
+        }
     }
 
     /// Where the stream stands: all its pushes up to here were yielded.
     pub fn position(&self) -> Seq {
         self.cursor
+    }
+
+    /// What was handed out by the last poll is on its way.
+    fn taken(&mut self) {
+        let handed = std::mem::take(&mut self.handed);
+        if handed == 0 {
+            return;
+        }
+        self.record.wrote(handed);
+        self.record.moved(self.cursor);
+        if self.delivered < self.cursor {
+            for member in self.members.as_slice() {
+                let news = self.shard.core().delivered(*member, self.delivered, self.cursor);
+                // A stranger's code: nothing is borrowed while it runs.
+                if let Some((tenant, upto)) = news {
+                    self.shard.shared().sink.delivered(&tenant, self.delivered, upto);
+                }
+            }
+            self.delivered = self.cursor;
+        }
+    }
+
+    /// Hands bytes out.
+    fn hand(&mut self, bytes: Bytes) -> Poll<Option<Bytes>> {
+        self.shard.core().wrote(self.slot);
+        self.handed = bytes.len();
+        Poll::Ready(Some(bytes))
     }
 
     /// The next thing to do. Pending only when whoever ends the waiting has the waker, or is the shard.
@@ -269,7 +322,10 @@ impl Subscriber {
             self.cursor = self.cursor.max(replay.end());
             self.close_page(Phase::Tail);
         }
-        let Some(piece) = piece else { return Step::Again };
+        let Some(piece) = piece else {
+            self.record.moved(self.cursor);
+            return Step::Again;
+        };
         self.shard.core().tally.replayed(piece.count);
         Step::Write(piece.bytes)
     }
@@ -331,6 +387,7 @@ impl Subscriber {
             event::open(buffer, &open);
         });
         self.cursor = start.position;
+        self.delivered = start.position;
         self.told = start.told;
         self.phase = Phase::Tail;
         bytes
@@ -382,18 +439,13 @@ impl Stream for Subscriber {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let this = self.get_mut();
+        this.taken();
         loop {
             match this.step(cx) {
                 Poll::Ready(Step::Again) => {}
                 Poll::Ready(Step::End) => return Poll::Ready(None),
-                Poll::Ready(Step::Write(bytes)) => {
-                    this.shard.core().wrote(this.slot);
-                    return Poll::Ready(Some(bytes));
-                }
-                Poll::Pending if this.shard.core().heartbeat_due(this.slot) => {
-                    this.shard.core().wrote(this.slot);
-                    return Poll::Ready(Some(frame::COMMENT));
-                }
+                Poll::Ready(Step::Write(bytes)) => return this.hand(bytes),
+                Poll::Pending if this.shard.core().heartbeat_due(this.slot) => return this.hand(frame::COMMENT),
                 Poll::Pending => {
                     this.shard.wait(this.slot, cx.waker());
                     return Poll::Pending;

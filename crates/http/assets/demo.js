@@ -10,7 +10,7 @@ const GOOD = new Set(['connected']);
 const BAD = new Set(['auth_failed', 'misconfigured', 'crashed']);
 
 const byId = (id) => document.getElementById(id);
-const tenants = new Map(); // id -> { state, detail, dot, pushes, status }
+const tenants = new Map(); // id -> { item, state, detail, dot, pushes, status }
 let waiting = []; // pushes that came while the page is paused, oldest first
 let paused = false;
 let total = 0;
@@ -48,12 +48,18 @@ function addTenant(id) {
   button.addEventListener('click', () => copy(command, button, item.querySelector('code')));
   byId('tenants').append(item);
   tenants.set(id, {
+    item,
     state: item.querySelector('.state-text'),
     detail: item.querySelector('.detail'),
     dot: item.querySelector('.dot'),
     pushes: 0,
     status: null,
   });
+}
+
+function removeTenant(id) {
+  tenants.get(id)?.item.remove();
+  tenants.delete(id);
 }
 
 async function copy(text, button, code) {
@@ -143,11 +149,15 @@ function connect() {
     showNote(`Some pushes could not be replayed (${JSON.parse(event.data).reason}).`);
   });
   source.addEventListener('shutdown', () => showStream('busy', 'The gateway is stopping; will reconnect'));
-  source.addEventListener('tenant-removed', (event) => showNote(`Removed: ${JSON.parse(event.data).tenant}.`));
+  source.addEventListener('tenant-removed', (event) => {
+    const { tenant } = JSON.parse(event.data);
+    removeTenant(tenant);
+    showNote(`Removed: ${tenant}.`);
+  });
   source.addEventListener('error', () => {
     showStream('bad', 'Not connected; trying again');
-    // A browser gives up for good on an answer that is no stream.
-    if (source.readyState === EventSource.CLOSED) setTimeout(connect, LOOK_AGAIN);
+    // A browser gives up for good on an answer that is no stream, such as the one for tenants that are gone.
+    if (source.readyState === EventSource.CLOSED) setTimeout(start, LOOK_AGAIN);
   });
 }
 
@@ -156,8 +166,9 @@ async function start() {
     const response = await fetch(new URL('demo/tenants', document.baseURI), { cache: 'no-store' });
     const found = (await response.json()).tenants;
     byId('no-tenants').hidden = found.length > 0;
+    [...tenants.keys()].filter((id) => !found.includes(id)).forEach(removeTenant);
+    found.filter((id) => !tenants.has(id)).forEach(addTenant);
     if (found.length > 0) {
-      found.forEach(addTenant);
       connect();
       return;
     }

@@ -15,6 +15,9 @@ use crate::{probes, problem::Problem};
 /// Says from where a browser's request comes; a page can't set or remove it.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
+/// A page of this listener itself, and a person who typed the address.
+const OWN_SITE: [&str; 2] = ["same-origin", "none"];
+
 /// The names under which a request from this machine may ask.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
@@ -64,7 +67,8 @@ fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
     if !LOOPBACK.iter().any(|name| without_port(host).eq_ignore_ascii_case(name)) {
         return Err(Problem::ForeignHost);
     }
-    let foreign_site = text(headers, SEC_FETCH_SITE).is_some_and(|site| site.eq_ignore_ascii_case("cross-site"));
+    // Another port of this machine is `same-site`: whoever serves a page there is somebody else.
+    let foreign_site = headers.get(SEC_FETCH_SITE).is_some_and(|site| !OWN_SITE.iter().any(|own| site == own));
     // `null`, and anything else that is no `http://host`, is nobody we know.
     let own = |origin: &str| origin.strip_prefix("http://").is_some_and(|rest| rest.eq_ignore_ascii_case(host));
     let foreign_origin = headers.get(header::ORIGIN).is_some_and(|value| !value.to_str().is_ok_and(own));
@@ -131,7 +135,9 @@ mod tests {
         let admitted = |name, value| check_origin(&headers(&[("host", "localhost:9090"), (name, value)])).is_ok();
         assert!(admitted("sec-fetch-site", "same-origin"));
         assert!(admitted("sec-fetch-site", "none"));
-        assert!(!admitted("sec-fetch-site", "cross-site"));
+        for bad in ["cross-site", "same-site", "", "anything"] {
+            assert!(!admitted("sec-fetch-site", bad), "{bad}");
+        }
         assert!(admitted("origin", "http://localhost:9090"));
         for bad in ["http://localhost:3000", "https://localhost:9090", "http://evil.example", "null", ""] {
             assert!(!admitted("origin", bad), "{bad}");

@@ -31,7 +31,7 @@ pub struct PublicConfig {
 pub struct StreamLimits {
     /// Tenants of one stream.
     pub tenants_per_stream: usize,
-    /// Time for a request's head to arrive.
+    /// Time for a request's head to arrive, and as much again for its body.
     pub head_timeout: Duration,
     /// Bytes of a request's body.
     pub body: usize,

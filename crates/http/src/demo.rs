@@ -5,10 +5,7 @@ use actix_web::{
 };
 use serde_json::json;
 
-use crate::{
-    edge::{no_store_json, read_only},
-    public::Public,
-};
+use crate::{edge::no_store_json, endpoint::Endpoint, public::Public};
 
 const PAGE: &str = include_str!("../assets/demo.html");
 const STYLE: &str = include_str!("../assets/demo.css");
@@ -21,10 +18,15 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 
 /// A page that shows live pushes of all tenants, for whoever tries the gateway out.
 pub(crate) fn routes(app: &mut ServiceConfig) {
-    app.service(read_only("/", || async { asset("text/html; charset=utf-8", PAGE) }))
-        .service(read_only("/demo.css", || async { asset("text/css; charset=utf-8", STYLE) }))
-        .service(read_only("/demo.js", || async { asset("text/javascript; charset=utf-8", SCRIPT) }))
-        .service(read_only("/demo/tenants", tenants));
+    let endpoints = [
+        Endpoint::at("/").get(|| async { asset("text/html; charset=utf-8", PAGE) }),
+        Endpoint::at("/demo.css").get(|| async { asset("text/css; charset=utf-8", STYLE) }),
+        Endpoint::at("/demo.js").get(|| async { asset("text/javascript; charset=utf-8", SCRIPT) }),
+        Endpoint::at("/demo/tenants").get(tenants),
+    ];
+    for endpoint in endpoints {
+        app.service(endpoint.into_resource());
+    }
 }
 
 fn asset(content_type: &'static str, text: &'static str) -> HttpResponse {

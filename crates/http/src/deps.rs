@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc};
 
 use pushgate_fanout::Fanout;
 use pushgate_journal::Journal;
-use pushgate_upstream::{Directory, UpstreamMetrics};
+use pushgate_upstream::{Directory, Tenants, UpstreamMetrics, Vitals};
 
 use crate::Lifecycle;
 
@@ -15,6 +15,10 @@ pub struct Deps {
     pub journal: Arc<dyn Journal>,
     /// The tenants and their states.
     pub directory: Arc<Directory>,
+    /// What operators can do about tenants, and subscribers about pushes.
+    pub tenants: Tenants,
+    /// Whether the connections are well.
+    pub vitals: Vitals,
     /// What the connections count.
     pub upstream_metrics: UpstreamMetrics,
     /// Whether the gateway is starting, ready or draining.

@@ -1,8 +1,9 @@
+use std::time::Duration;
+
 use actix_web::{
-    Error, Handler, HttpResponse, Resource, Responder, ResponseError as _,
+    Error, HttpResponse, ResponseError as _,
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    guard,
     http::header,
     middleware::Next,
     web,
@@ -21,6 +22,8 @@ pub(crate) struct Edge {
     pub(crate) listener: Listener,
     /// Bytes of a request's body.
     pub(crate) body_limit: usize,
+    /// How long a request's body may take to arrive.
+    pub(crate) body_timeout: Duration,
     /// Where responses are counted.
     pub(crate) counts: HttpCounts,
 }
@@ -41,17 +44,6 @@ pub(crate) async fn edge(
     Ok(response)
 }
 
-/// A path that is only read. Everything else there is a 405.
-pub(crate) fn read_only<F, Args>(path: &str, handler: F) -> Resource
-where
-    F: Handler<Args>,
-    Args: actix_web::FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    let reads = guard::Any(guard::Get()).or(guard::Head());
-    web::resource(path).route(web::route().guard(reads).to(handler)).default_service(web::to(method_not_allowed))
-}
-
 /// What a listener answers to paths that it does not have.
 pub(crate) async fn not_found() -> Result<HttpResponse, Problem> {
     Err(Problem::NotFound)
@@ -62,8 +54,9 @@ pub(crate) fn no_store_json(value: &impl Serialize) -> HttpResponse {
     HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(value)
 }
 
-async fn method_not_allowed() -> Result<HttpResponse, Problem> {
-    Err(Problem::MethodNotAllowed { allow: "GET, HEAD" })
+/// Done, and nothing to say.
+pub(crate) fn no_content() -> HttpResponse {
+    HttpResponse::NoContent().insert_header((header::CACHE_CONTROL, "no-store")).finish()
 }
 
 fn declared_length(request: &ServiceRequest) -> u64 {

@@ -4,8 +4,8 @@
 //! stream carries is the fan-out's business, what is kept is the journal's, what a connection does is upstream's.
 //!
 //! Begin reading at [`bind`], which opens the two listeners; what the public one serves is listed in `public.rs`, what
-//! the admin one serves in `admin.rs`. Every error of both is built in `problem.rs`, the only place that maps a
-//! mistake to a status; every metric has its name in `metrics.rs`.
+//! the admin one serves in `admin.rs`, and described in `openapi.rs`. Every error of both is built in `problem.rs`, the
+//! only place that maps a mistake to a status; every metric has its name in `metrics.rs`.
 
 mod access;
 mod admin;
@@ -14,20 +14,26 @@ mod config;
 mod demo;
 mod deps;
 mod edge;
+mod endpoint;
 mod error;
 mod history;
 mod lifecycle;
 mod metrics;
+mod openapi;
+mod payload;
 mod probes;
 mod problem;
 mod process;
 mod public;
+mod quarantine;
 mod query;
 mod resume;
 mod server;
 mod socket;
 mod stream;
+mod task;
 mod tenants;
+mod word;
 
 pub use config::{AdminConfig, HttpConfig, PublicConfig, StreamLimits};
 pub use deps::Deps;

@@ -121,6 +121,8 @@ impl Metrics {
         let help = "Seconds that a commit took, fsync included";
         self.add("pushgate_journal_commit_seconds", help, m.commit_seconds.clone());
         self.add("pushgate_journal_stored", "Pushes stored for the first time", m.stored.clone());
+        let help = "Answers recorded after their push was stored";
+        self.add("pushgate_journal_answered", help, m.answered.clone());
         self.add("pushgate_journal_duplicates", "Pushes that were known already", m.duplicates.clone());
         self.add("pushgate_journal_quarantined", "Quarantined pushes, repeats included", m.quarantined.clone());
         self.add("pushgate_journal_trimmed", "Pushes that retention removed", m.trimmed.clone());
@@ -155,9 +157,18 @@ impl Metrics {
         self.add("pushgate_upstream_nacks", "NACKs written to a socket", m.nacks.clone());
         self.add("pushgate_upstream_ignored", "What came and was dropped or ignored, by reason", m.ignored.clone());
         self.add("pushgate_upstream_dials", "Dials begun", m.dials.clone());
-        self.add("pushgate_upstream_endings", "Dials and sockets that ended, by reason", m.endings.clone());
-        let help = "Times that a tenant's in-flight limit made its connection stop reading";
-        self.add("pushgate_upstream_in_flight_full", help, m.in_flight_full.clone());
+        let help = "Dials and sockets that ended, by class (the pace of the next attempts) and reason";
+        self.add("pushgate_upstream_endings", help, m.endings.clone());
+        self.add("pushgate_upstream_transitions", "Changes of state, by the state entered", m.transitions.clone());
+        let help = "Answers that a subscriber, a delivery or a deadline decided";
+        self.add("pushgate_upstream_decided", help, m.decided.clone());
+        self.add("pushgate_upstream_waits", "Pushes that wait for a subscriber", m.waits.clone());
+        let help = "Bytes of pushes of all tenants that wait for the journal";
+        self.add("pushgate_upstream_in_flight_bytes", help, m.in_flight_bytes.clone());
+        let help = "Times that a connection stopped reading because too much waited for the journal";
+        self.add("pushgate_upstream_holds", help, m.holds.clone());
+        let help = "Times that a host asked for fewer dials, by 429 or by 503 with Retry-After";
+        self.add("pushgate_upstream_slowed", help, m.slowed.clone());
         self.add("pushgate_upstream_panics", "Connections that panicked and were restarted", m.panics.clone());
     }
 
@@ -168,7 +179,17 @@ impl Metrics {
     }
 }
 
-/// `GET /metrics`.
+/// Everything that the gateway counts
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "metrics",
+    tag = "metrics",
+    responses(
+        (status = 200, description = "OpenMetrics 1.0", body = String, content_type = "application/openmetrics-text"),
+        (status = 500, description = "The metrics could not be written"),
+    )
+)]
 pub(crate) async fn exposition(metrics: Data<Metrics>) -> Result<HttpResponse, Problem> {
     let mut body = String::new();
     text::encode(&mut body, &metrics.0).map_err(|error| {

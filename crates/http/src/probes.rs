@@ -2,7 +2,8 @@ use std::time::{Duration, Instant};
 
 use actix_web::{HttpResponse, web::Data};
 use pushgate_journal::Health;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{Deps, edge::no_store_json, lifecycle::Phase, problem::Problem};
 
@@ -12,30 +13,71 @@ pub(crate) const HEALTHZ: &str = "/healthz";
 /// Where the readiness probe asks.
 pub(crate) const READYZ: &str = "/readyz";
 
-/// Both loops go round at least once a second, but for a commit that waits for a slow disk, which a restart can't heal;
+/// All loops go round at least once a second, but for a commit that waits for a slow disk, which a restart can't heal;
 /// one that has not gone round for so long is stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
 
-/// `GET /healthz`: whether the process is worth keeping. It must not fail for what a restart can't heal, such as a full
-/// disk or a service that is away.
+/// All is well.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Status)]
+struct StatusView {
+    /// `ok` or `ready`.
+    #[schema(example = "ok")]
+    status: &'static str,
+}
+
+/// Whether the process is worth keeping
+///
+/// It does not fail for what a restart can't heal, such as a full disk or a service that is away.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    operation_id = "healthz",
+    tag = "probes",
+    security(()),
+    responses(
+        (status = 200, description = "The gateway's loops make progress", body = StatusView),
+        (status = 503, description = "A loop stands still: `detail` says which"),
+    )
+)]
 pub(crate) async fn healthz(deps: Data<Deps>) -> Result<HttpResponse, Problem> {
-    let stuck = stuck(&[("fan-out", deps.fanout.last_progress()), ("journal", deps.journal.last_progress())]);
+    let stuck = stuck(&[
+        ("fan-out", deps.fanout.last_progress()),
+        ("journal", deps.journal.last_progress()),
+        ("connections", deps.vitals.last_progress()),
+    ]);
     if stuck.is_empty() {
-        Ok(no_store_json(&json!({ "status": "ok" })))
+        Ok(no_store_json(&StatusView { status: "ok" }))
     } else {
         Err(Problem::Stuck { what: stuck.join(", "), seconds: STUCK_AFTER.as_secs() })
     }
 }
 
-/// `GET /readyz`: whether new streams should be sent here, whatever the upstream does.
+/// Whether new streams should be sent here
+///
+/// Whatever the upstream service does; but not when connections panic so often that it is no matter of single tenants.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "readyz",
+    tag = "probes",
+    security(()),
+    responses(
+        (status = 200, description = "Listeners are open, tenants loaded and the journal writable", body = StatusView),
+        (status = 503, description = "Starting, draining or failing: `type` and `detail` say what"),
+    )
+)]
 pub(crate) async fn readyz(deps: Data<Deps>) -> Result<HttpResponse, Problem> {
     match deps.lifecycle.phase() {
         Phase::Ready => {}
         phase => return Err(Problem::NotServing(phase)),
     }
-    match &*deps.journal.health().borrow() {
-        Health::Writable => Ok(no_store_json(&json!({ "status": "ready" }))),
-        Health::Failing { since, error } => Err(Problem::JournalFailing { since: *since, error: error.clone() }),
+    if let Health::Failing { since, error } = &*deps.journal.health().borrow() {
+        return Err(Problem::JournalFailing { since: *since, error: error.clone() });
+    }
+    match deps.vitals.failing() {
+        None => Ok(no_store_json(&StatusView { status: "ready" })),
+        Some(reason) => Err(Problem::ConnectionsFailing { reason }),
     }
 }
 

@@ -1,20 +1,17 @@
-use actix_web::{
-    HttpResponse, ResponseError,
-    http::{StatusCode, header},
-};
-use pushgate_model::TenantId;
-use serde::Serialize;
+mod document;
+mod kind;
+
+use actix_web::http::StatusCode;
+use pushgate_journal::JournalError;
+use pushgate_model::{Answer, TenantId};
+use pushgate_upstream::TenantError;
 
 use crate::lifecycle::Phase;
 
+pub(crate) use document::ProblemDocument;
+
 /// The media type of every error (RFC 9457).
 pub(crate) const CONTENT_TYPE: &str = "application/problem+json";
-
-/// What a problem's `type` begins with; the rest is a word that programs may rely on.
-const TYPE_PREFIX: &str = "urn:problem-type:pushgate:";
-
-/// What a client that is told to come back waits, in seconds.
-const RETRY_AFTER_SECONDS: u32 = 5;
 
 /// Everything that either listener may answer instead of what was asked for. The text of a variant is the `detail` that
 /// a person reads.
@@ -27,7 +24,7 @@ pub(crate) enum Problem {
     #[error("this path answers to {allow}")]
     MethodNotAllowed {
         /// The methods, as in the `Allow` header.
-        allow: &'static str,
+        allow: String,
     },
     /// No such tenant.
     #[error("there is no tenant \"{0}\"")]
@@ -35,6 +32,32 @@ pub(crate) enum Problem {
     /// What stands for a tenant can't be one, so there is none.
     #[error("there is no such tenant: {0}")]
     InvalidTenant(#[from] pushgate_model::TenantIdError),
+    /// A tenant can't be made under this id.
+    #[error("{0}")]
+    InvalidTenantId(pushgate_model::TenantIdError),
+    /// A tenant of the files is changed in the files.
+    #[error("tenant \"{0}\" comes from the configuration files: change it there and reload")]
+    TenantFromFile(TenantId),
+    /// A tenant that its settings switch off can't be resumed.
+    #[error("tenant \"{0}\" is switched off by enabled = false in its settings: change them to switch it on")]
+    TenantDisabled(TenantId),
+    /// The settings of a tenant are wrong.
+    #[error("{} of the settings can't be used: see errors", count(.0.len()))]
+    InvalidSettings(Vec<pushgate_upstream::TenantMistake>),
+    /// The settings have another version than the request is meant for.
+    #[error("the settings have another version than this request is meant for: read them again")]
+    PreconditionFailed,
+    /// `If-Match` or `If-None-Match` can't be read.
+    #[error("{header} must be {allowed}")]
+    MalformedPrecondition {
+        /// Which header.
+        header: &'static str,
+        /// What it takes.
+        allowed: &'static str,
+    },
+    /// `purge` is neither true nor false.
+    #[error("purge must be true or false")]
+    InvalidPurge,
     /// A stream of nobody.
     #[error("name at least one tenant: /events?tenant=a&tenant=b")]
     NoTenant,
@@ -50,6 +73,27 @@ pub(crate) enum Problem {
     /// `after` of a history page belongs to another life of the log.
     #[error("this cursor belongs to another life of the log: begin again without after")]
     UnknownEpoch,
+    /// `after` of another list can't be read.
+    #[error("after must be what next was in the page before")]
+    InvalidAfter,
+    /// No such push of this tenant, or it was trimmed.
+    #[error("this tenant has no such push, or it was trimmed")]
+    UnknownPush,
+    /// A push was answered before.
+    #[error("this push was answered before: {}", .0.as_str())]
+    AlreadyAnswered(Answer),
+    /// A subscriber's word is none.
+    #[error("the body must be {{\"status\":\"ack\"}} or {{\"status\":\"nack\"}}")]
+    InvalidWord,
+    /// No such quarantined message.
+    #[error("there is no such quarantined message")]
+    UnknownQuarantined,
+    /// A quarantined message still can't be accepted.
+    #[error("this message still can't be accepted as a push: {reason}")]
+    StillRefused {
+        /// Why, as a machine-readable word.
+        reason: &'static str,
+    },
     /// `limit` can't be read.
     #[error("limit must be a number, at least 1; what is above {max} counts as {max}")]
     InvalidLimit {
@@ -68,6 +112,21 @@ pub(crate) enum Problem {
         /// The configured limit.
         limit: usize,
     },
+    /// A body did not arrive in time.
+    #[error("the request's body did not arrive in time")]
+    BodyTimeout,
+    /// A body ended before its end.
+    #[error("the request's body could not be read to its end")]
+    BodyCut,
+    /// A body is no JSON object.
+    #[error("the body must be a JSON object: {what}")]
+    MalformedBody {
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A body says that it is no JSON.
+    #[error("the body must be application/json")]
+    UnsupportedMediaType,
     /// No token, or a wrong one.
     #[error("send the admin token as Authorization: Bearer …")]
     Unauthorized,
@@ -80,6 +139,9 @@ pub(crate) enum Problem {
     /// The gateway can't serve this in its present phase.
     #[error("{}", phase_text(*.0))]
     NotServing(Phase),
+    /// Nothing can be done about tenants in this phase.
+    #[error("tenants can't be steered while the gateway starts or stops")]
+    NotRunning,
     /// A loop of the gateway stands still.
     #[error("no progress for {seconds} s: {what}")]
     Stuck {
@@ -96,6 +158,15 @@ pub(crate) enum Problem {
         /// What the engine said.
         error: String,
     },
+    /// The store could not write what was asked for.
+    #[error("the journal can't write at the moment")]
+    JournalUnwritable,
+    /// So many connections fail that it is no matter of single tenants.
+    #[error("{reason}")]
+    ConnectionsFailing {
+        /// What is wrong.
+        reason: String,
+    },
     /// The store can't be read.
     #[error("the journal can't be read at the moment")]
     JournalUnreadable,
@@ -104,71 +175,30 @@ pub(crate) enum Problem {
     Status(StatusCode),
 }
 
-/// The members of a problem document (RFC 9457, section 3.1).
-#[derive(Serialize)]
-struct Document<'a> {
-    r#type: String,
-    title: &'a str,
-    status: u16,
-    detail: String,
-}
-
 impl Problem {
-    /// Status, the end of `type`, and `title`: the same for every occurrence of a variant.
-    fn kind(&self) -> (StatusCode, &'static str, &'static str) {
-        match self {
-            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
-            Self::MethodNotAllowed { .. } => {
-                (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
-            }
-            Self::UnknownTenant(_) | Self::InvalidTenant(_) => {
-                (StatusCode::NOT_FOUND, "unknown-tenant", "Unknown tenant")
-            }
-            Self::NoTenant => (StatusCode::BAD_REQUEST, "no-tenant", "No tenant named"),
-            Self::TooManyTenants { .. } => (StatusCode::BAD_REQUEST, "too-many-tenants", "Too many tenants"),
-            Self::MalformedCursor(_) => (StatusCode::BAD_REQUEST, "malformed-cursor", "Malformed cursor"),
-            Self::UnknownEpoch => (StatusCode::BAD_REQUEST, "unknown-epoch", "Cursor of another life of the log"),
-            Self::InvalidLimit { .. } => (StatusCode::BAD_REQUEST, "invalid-limit", "Invalid limit"),
-            Self::InvalidState { .. } => (StatusCode::BAD_REQUEST, "invalid-state", "Invalid state"),
-            Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "Body too large"),
-            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized"),
-            Self::ForeignHost => (StatusCode::MISDIRECTED_REQUEST, "foreign-host", "Foreign host"),
-            Self::CrossSite => (StatusCode::FORBIDDEN, "cross-site", "Cross-site request"),
-            Self::NotServing(Phase::Draining) => (StatusCode::SERVICE_UNAVAILABLE, "draining", "Draining"),
-            Self::NotServing(_) => (StatusCode::SERVICE_UNAVAILABLE, "starting", "Starting"),
-            Self::Stuck { .. } => (StatusCode::SERVICE_UNAVAILABLE, "stuck", "Not alive"),
-            Self::JournalFailing { .. } => (StatusCode::SERVICE_UNAVAILABLE, "journal-failing", "Journal failing"),
-            Self::JournalUnreadable => (StatusCode::SERVICE_UNAVAILABLE, "journal-unreadable", "Journal unreadable"),
-            Self::Status(status) => (*status, "other", status.canonical_reason().unwrap_or("Error")),
+    /// Why an operation on a tenant did nothing.
+    pub(crate) fn of_tenant(tenant: &TenantId, error: TenantError) -> Self {
+        match error {
+            TenantError::Unknown => Self::UnknownTenant(tenant.clone()),
+            TenantError::FromFile => Self::TenantFromFile(tenant.clone()),
+            TenantError::Disabled => Self::TenantDisabled(tenant.clone()),
+            TenantError::Precondition => Self::PreconditionFailed,
+            TenantError::Invalid(mistakes) => Self::InvalidSettings(mistakes),
+            TenantError::Journal(error) => Self::unwritable(&error),
+            TenantError::NotRunning => Self::NotRunning,
         }
     }
-}
 
-impl ResponseError for Problem {
-    fn status_code(&self) -> StatusCode {
-        self.kind().0
+    /// The journal could not write. What it said may name files: that goes to the log.
+    pub(crate) fn unwritable(error: &JournalError) -> Self {
+        tracing::warn!(%error, "what an operator asked for could not be written");
+        Self::JournalUnwritable
     }
 
-    fn error_response(&self) -> HttpResponse {
-        let (status, slug, title) = self.kind();
-        // A status says it all for these; RFC 9457 has a type for that.
-        let r#type = if slug == "other" { "about:blank".to_owned() } else { format!("{TYPE_PREFIX}{slug}") };
-        let document = Document { r#type, title, status: status.as_u16(), detail: self.to_string() };
-        let mut response = HttpResponse::build(status);
-        response.content_type(CONTENT_TYPE).insert_header((header::CACHE_CONTROL, "no-store"));
-        match self {
-            Self::MethodNotAllowed { allow } => {
-                response.insert_header((header::ALLOW, *allow));
-            }
-            Self::Unauthorized => {
-                response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
-            }
-            _ if status == StatusCode::SERVICE_UNAVAILABLE => {
-                response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
-            }
-            _ => {}
-        }
-        response.body(serde_json::to_vec(&document).expect("four plain members always serialize"))
+    /// The journal could not be read.
+    pub(crate) fn unreadable(error: &JournalError) -> Self {
+        tracing::warn!(%error, "what an operator asked for could not be read");
+        Self::JournalUnreadable
     }
 }
 
@@ -180,25 +210,6 @@ fn phase_text(phase: Phase) -> &'static str {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use actix_web::body::MessageBody;
-
-    use super::*;
-
-    #[test]
-    fn an_unnamed_status_is_about_blank() {
-        let response = Problem::Status(StatusCode::IM_A_TEAPOT).error_response();
-        let body = response.into_body().try_into_bytes().expect("sized");
-        let document: serde_json::Value = serde_json::from_slice(&body).expect("json");
-        assert_eq!(document["type"], "about:blank");
-        assert_eq!(document["status"], 418);
-    }
-
-    #[test]
-    fn a_problem_says_when_to_come_back() {
-        let response = Problem::NotServing(Phase::Draining).error_response();
-        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert!(response.headers().contains_key(header::RETRY_AFTER));
-    }
+fn count(mistakes: usize) -> String {
+    if mistakes == 1 { "1 key".to_owned() } else { format!("{mistakes} keys") }
 }

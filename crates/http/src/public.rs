@@ -1,14 +1,14 @@
 use std::rc::Rc;
 
-use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{
+    http::Method,
+    web::{self, Data, ServiceConfig},
+};
 use pushgate_fanout::Shard;
 
 use crate::{
-    Deps, PublicConfig, StreamLimits, demo,
-    edge::{not_found, read_only},
-    history::history,
-    metrics::HttpCounts,
-    stream,
+    Deps, PublicConfig, StreamLimits, demo, edge::not_found, endpoint::Endpoint, history::history, metrics::HttpCounts,
+    stream, word::word,
 };
 
 /// What the routes of the public listener share on one worker thread.
@@ -30,12 +30,22 @@ impl Public {
 
 /// The routes of the public listener.
 pub(crate) fn routes(app: &mut ServiceConfig, public: Public, config: &PublicConfig) {
-    app.app_data(Data::new(public))
-        .service(read_only("/events", stream::several))
-        .service(read_only("/events/{tenant}", stream::one))
-        .service(read_only("/tenants/{tenant}/pushes", history));
+    app.app_data(Data::new(public));
+    for endpoint in endpoints() {
+        app.service(endpoint.into_resource());
+    }
     if config.demo_page {
         demo::routes(app);
     }
     app.default_service(web::to(not_found));
+}
+
+/// What subscribers reach.
+fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::at("/events").get(stream::several),
+        Endpoint::at("/events/{tenant}").get(stream::one),
+        Endpoint::at("/tenants/{tenant}/pushes").get(history),
+        Endpoint::at("/tenants/{tenant}/pushes/{push_id}/ack").on(Method::POST, word),
+    ]
 }

@@ -1,4 +1,5 @@
 use actix_web::{HttpRequest, web};
+use utoipa::IntoParams;
 
 use crate::problem::Problem;
 
@@ -21,6 +22,16 @@ impl PageLimit {
     pub(crate) const LIST: Self = Self { default: 100, max: 1000 };
 }
 
+/// How long a page is, for those who read the API's description.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only describes the parameter")]
+pub(crate) struct PageParams {
+    /// How many items at most; more than 1000 counts as 1000.
+    #[param(minimum = 1, default = 100)]
+    limit: Option<u32>,
+}
+
 impl Query {
     pub(crate) fn of(request: &HttpRequest) -> Self {
         Self::parse(request.query_string())
@@ -39,6 +50,11 @@ impl Query {
     /// Every value of `name`.
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The number in `after`, where a list goes by numbers.
+    pub(crate) fn after(&self) -> Result<Option<u64>, Problem> {
+        self.get("after").map(|text| text.parse().map_err(|_| Problem::InvalidAfter)).transpose()
     }
 
     /// The value of `limit`, clamped.

@@ -13,7 +13,7 @@ use actix_web::{
 use futures_util::future;
 
 use crate::{
-    Deps, HttpConfig, HttpError, PublicConfig,
+    Deps, HttpConfig, HttpError, PublicConfig, StreamLimits,
     access::{Access, admit},
     admin,
     edge::{Edge, edge},
@@ -117,6 +117,12 @@ fn local_addr(listener: &TcpListener) -> Result<SocketAddr, HttpError> {
     listener.local_addr().map_err(HttpError::Serve)
 }
 
+/// A body may take as long as a head: both are small here.
+fn edge_data(listener: Listener, limits: StreamLimits, counts: &HttpCounts) -> Data<Edge> {
+    let (body_limit, body_timeout) = (limits.body, limits.head_timeout);
+    Data::new(Edge { listener, body_limit, body_timeout, counts: counts.clone() })
+}
+
 fn public_server(
     listener: TcpListener,
     config: PublicConfig,
@@ -124,8 +130,7 @@ fn public_server(
     counts: HttpCounts,
 ) -> Result<Server, HttpError> {
     let config = Arc::new(config);
-    let edge_data =
-        Data::new(Edge { listener: Listener::Public, body_limit: config.limits.body, counts: counts.clone() });
+    let edge_data = edge_data(Listener::Public, config.limits, &counts);
     let settings = Arc::clone(&config);
     // Runs once on each worker thread, inside its runtime: what it makes need not leave the thread.
     let app = move || {
@@ -160,8 +165,7 @@ fn admin_server(
     counts: &HttpCounts,
 ) -> Result<Server, HttpError> {
     let access = Data::new(config.admin.token.clone().map_or(Access::Loopback, Access::Token));
-    let edge_data =
-        Data::new(Edge { listener: Listener::Admin, body_limit: config.public.limits.body, counts: counts.clone() });
+    let edge_data = edge_data(Listener::Admin, config.public.limits, counts);
     let (deps, metrics) = (Data::new(deps), Data::new(metrics));
     let app = move || {
         App::new()

@@ -9,10 +9,16 @@ use actix_web::{
     },
     web::Data,
 };
-use pushgate_fanout::Subscribe;
+use pushgate_fanout::{Peer, Subscribe, Subscriber};
 use pushgate_model::TenantId;
+use pushgate_upstream::Directory;
 
-use crate::{body::EventBody, lifecycle::Phase, problem::Problem, public::Public, query::Query, resume::resume};
+use crate::{
+    body::EventBody, edge::no_content, lifecycle::Phase, problem::Problem, public::Public, query::Query, resume::resume,
+};
+
+/// How much of a `User-Agent` is kept for as long as its stream lives.
+const USER_AGENT_BYTES: usize = 256;
 
 const EVENT_STREAM: &str = "text/event-stream";
 
@@ -25,13 +31,13 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 /// `GET /events/{tenant}`: one tenant's pushes as they are committed.
 pub(crate) async fn one(request: HttpRequest, public: Data<Public>) -> Result<HttpResponse, Problem> {
     let tenant = request.match_info().query("tenant").parse()?;
-    open(&request, &public, vec![tenant])
+    open(&request, &public, &[tenant])
 }
 
 /// `GET /events?tenant=a&tenant=b`: the pushes of several tenants on one stream.
 pub(crate) async fn several(request: HttpRequest, public: Data<Public>) -> Result<HttpResponse, Problem> {
     let tenants = named_tenants(&Query::of(&request), public.limits.tenants_per_stream)?;
-    open(&request, &public, tenants)
+    open(&request, &public, &tenants)
 }
 
 /// Each tenant once, in the order of the first mention.
@@ -49,27 +55,68 @@ fn named_tenants(query: &Query, limit: usize) -> Result<Vec<TenantId>, Problem> 
     if tenants.is_empty() { Err(Problem::NoTenant) } else { Ok(tenants) }
 }
 
-fn open(request: &HttpRequest, public: &Public, tenants: Vec<TenantId>) -> Result<HttpResponse, Problem> {
+fn open(request: &HttpRequest, public: &Public, named: &[TenantId]) -> Result<HttpResponse, Problem> {
     let phase = public.deps.lifecycle.phase();
     if phase == Phase::Starting {
         return refuse(request, public, phase);
     }
-    if let Some(unknown) = tenants.iter().find(|tenant| !public.deps.directory.contains(tenant)) {
-        return Err(Problem::UnknownTenant(unknown.clone()));
-    }
+    let tenants = present(&public.deps.directory, named)?;
     if phase == Phase::Draining && !accepts_events(request.headers()) {
         return refuse(request, public, phase);
     }
-    let mut response = head();
-    if request.method() == Method::HEAD {
-        return Ok(response.body(http_body::None::new()));
+    if request.method() == Method::HEAD && !tenants.is_empty() {
+        return Ok(head().body(http_body::None::new()));
     }
+    match subscribe(request, public, tenants)? {
+        Some(subscriber) => Ok(head().body(BodyStream::new(EventBody::new(subscriber)))),
+        // Ends an EventSource for good (WHATWG HTML, section 9.2.3), which is what there is to do.
+        None => Ok(no_content()),
+    }
+}
+
+/// Opens the stream; nothing when there is no tenant left for it. During a drain the fan-out ends it at once, with a
+/// `shutdown` event and a `retry:`.
+fn subscribe(
+    request: &HttpRequest,
+    public: &Public,
+    mut tenants: Vec<TenantId>,
+) -> Result<Option<Subscriber>, Problem> {
     let resume = resume(request.headers(), &Query::of(request));
-    tracing::debug!(tenants = tenants.len(), ?resume, "stream opened");
-    public.counts.streams_opened.inc();
-    // During a drain the fan-out ends the stream at once, with a `shutdown` event and a `retry:`.
-    let subscriber = public.shard.subscribe(Subscribe { tenants, resume });
-    Ok(response.body(BodyStream::new(EventBody::new(subscriber))))
+    while !tenants.is_empty() {
+        let subscribe = Subscribe { tenants: tenants.clone(), resume: resume.clone(), peer: peer(request) };
+        let subscriber = public.shard.subscribe(subscribe);
+        let still = present(&public.deps.directory, &tenants)?;
+        if still == tenants {
+            tracing::debug!(tenants = tenants.len(), ?resume, "stream opened");
+            public.counts.streams_opened.inc();
+            return Ok(Some(subscriber));
+        }
+        // One was removed before the fan-out knew this stream, which nobody would tell now: begin without it.
+        tenants = still;
+    }
+    Ok(None)
+}
+
+/// Those of the tenants that there are. One that was removed is left out until its name returns.
+fn present(directory: &Directory, named: &[TenantId]) -> Result<Vec<TenantId>, Problem> {
+    let mut present = Vec::with_capacity(named.len());
+    for tenant in named {
+        if directory.contains(tenant) {
+            present.push(tenant.clone());
+        } else if !directory.was_removed(tenant) {
+            return Err(Problem::UnknownTenant(tenant.clone()));
+        }
+    }
+    Ok(present)
+}
+
+/// Whom operators see at the other end.
+fn peer(request: &HttpRequest) -> Peer {
+    let user_agent = request.headers().get(header::USER_AGENT).map(|value| {
+        let text = String::from_utf8_lossy(value.as_bytes());
+        text[..text.floor_char_boundary(USER_AGENT_BYTES)].to_owned()
+    });
+    Peer { address: request.peer_addr().map(|address| address.to_string()).unwrap_or_default(), user_agent }
 }
 
 /// A browser gives up for good on any status but 200, so it is told in its own words to come back.

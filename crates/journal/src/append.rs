@@ -25,11 +25,30 @@ pub enum Entry {
     Push {
         /// What the service sent.
         push: Push,
-        /// The answer that will be given once it is durable; nothing when a subscriber decides.
+        /// The answer that will be given once it is durable; nothing when a subscriber decides. It also takes the place of
+        /// an answer that is still due, or was a deadline's NACK, when the push is known already.
         answer: Option<Answer>,
     },
     /// Bytes that can't be accepted, for an operator.
     Quarantine(QuarantineEntry),
+    /// What a stored push whose answer is due is answered.
+    Answer {
+        /// The push.
+        push_id: PushId,
+        /// Its answer.
+        answer: Answer,
+        /// Who decided.
+        by: AnsweredBy,
+    },
+}
+
+/// Who decided what a push is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AnsweredBy {
+    /// A subscriber's word, or a push that was written to one. It stands for ever: a repeat gets the same answer.
+    Subscriber,
+    /// Nobody spoke in time. A NACK of this kind is taken back when the push comes again: its answer is due anew.
+    Deadline,
 }
 
 /// Bytes that can't be accepted as a push.
@@ -46,11 +65,21 @@ pub struct QuarantineEntry {
 }
 
 impl Append {
+    /// The id of the push; nothing for a quarantined one without.
+    pub fn push_id(&self) -> Option<&PushId> {
+        match &self.entry {
+            Entry::Push { push, .. } => Some(&push.id),
+            Entry::Quarantine(entry) => entry.push_id.as_ref(),
+            Entry::Answer { push_id, .. } => Some(push_id),
+        }
+    }
+
     /// Bytes that this holds in the queue.
     pub fn size(&self) -> usize {
         match &self.entry {
             Entry::Push { push, .. } => push.size(),
             Entry::Quarantine(entry) => entry.raw.len(),
+            Entry::Answer { push_id, .. } => push_id.as_str().len(),
         }
     }
 }
@@ -73,13 +102,25 @@ pub struct Appended {
 pub enum AppendOutcome {
     /// Durable now, at this position.
     Stored(Seq),
-    /// Durable before, at this position (its push may have been trimmed since).
-    Duplicate(Seq),
+    /// Durable before.
+    Duplicate {
+        /// Its position; its push may have been trimmed since.
+        seq: Seq,
+        /// The answer that it gets: the recorded one, or the one that [`Entry::Push`] brought where none stood. Nothing
+        /// while a subscriber is still to decide.
+        answer: Option<Answer>,
+    },
     /// Durable in quarantine; `repeats` counts identical bytes of this tenant, 1 for the first.
     Quarantined {
         /// How often these bytes came, this time included.
         repeats: u64,
     },
+    /// The answer is durable now.
+    Answered(Answer),
+    /// The push had this answer before; it stands.
+    AlreadyAnswered(Answer),
+    /// There is no such push, or it was trimmed.
+    UnknownPush,
     /// It could not be written. Nothing was stored.
     Failed,
 }

@@ -44,12 +44,14 @@ pub struct Retention {
 /// the disk.
 pub const QUARANTINE_OVERHEAD: u64 = 256;
 
-/// What may wait in memory for the writer. As much again may be in the commit that is under way.
+/// What may wait in memory for the writer. One batch, of at most 2,048 appends and about 8 MiB, may be in the commit that
+/// is under way beside it. One tenant gets at most a quarter of the pushes and of the bytes: one that floods waits at its
+/// own door.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Queued pushes of all tenants.
     pub queued_pushes: usize,
-    /// Queued bytes of all tenants. One push alone may be larger.
+    /// Queued bytes of all tenants. One push alone may be larger, also than its tenant's quarter.
     pub queued_bytes: usize,
     /// Threads that read, each with a connection of its own.
     pub readers: usize,

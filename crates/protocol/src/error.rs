@@ -6,7 +6,7 @@ use pushgate_model::PushId;
 pub struct DecodeError {
     /// What is wrong.
     pub kind: DecodeErrorKind,
-    /// The id (field 1 of the push), when it could be scanned although the rest is broken.
+    /// The id (field 1 of the push), when it could be scanned although the rest is broken; never above the limit of an id.
     pub push_id: Option<PushId>,
 }
 
@@ -23,4 +23,7 @@ pub enum DecodeErrorKind {
     /// nothing.
     #[error("without the id of a push")]
     MissingId,
+    /// The id of the push is longer than [`MAX_PUSH_ID`](crate::MAX_PUSH_ID). It is kept nowhere, so it can't be answered.
+    #[error("with an id over the limit")]
+    IdTooLong,
 }

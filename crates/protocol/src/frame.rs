@@ -3,7 +3,7 @@ use prost::Message;
 use pushgate_model::{Answer, Push, PushId};
 
 use crate::{
-    DecodeError, DecodeErrorKind, scan_push_id,
+    DecodeError, DecodeErrorKind, MAX_PUSH_ID, scan_push_id,
     wire::{
         ClientMessage, DeliveryAck, PushNotification, ServerMessage, client_message, delivery_ack::Status,
         server_message,
@@ -13,7 +13,7 @@ use crate::{
 /// What the service said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServerFrame {
-    /// A push with a non-empty id.
+    /// A push with an id of 1 to [`MAX_PUSH_ID`] bytes.
     Push(Push),
     /// A variant that this version does not know, or none: ignored and counted.
     Unknown,
@@ -36,7 +36,8 @@ pub enum ClientFrame {
 /// Decodes one binary frame of the service. `max` bytes is checked before anything is decoded.
 ///
 /// # Errors
-/// The frame is larger than `max`, is not a message of the protocol, or is a push without an id.
+/// The frame is larger than `max`, is not a message of the protocol, or is a push without an id or with one that is longer
+/// than [`MAX_PUSH_ID`].
 pub fn decode_server(bytes: &[u8], max: usize) -> Result<ServerFrame, DecodeError> {
     let fail = |kind| DecodeError { kind, push_id: scan_push_id(bytes) };
     if bytes.len() > max {
@@ -46,9 +47,7 @@ pub fn decode_server(bytes: &[u8], max: usize) -> Result<ServerFrame, DecodeErro
     let Some(server_message::ServerMessage::PushNotification(push)) = message.server_message else {
         return Ok(ServerFrame::Unknown);
     };
-    if push.id.is_empty() {
-        return Err(DecodeError { kind: DecodeErrorKind::MissingId, push_id: None });
-    }
+    judge_id(&push.id)?;
     let PushNotification { id, created_at, title, body } = push;
     Ok(ServerFrame::Push(Push { id: id.into(), created_at, title, body }))
 }
@@ -56,7 +55,8 @@ pub fn decode_server(bytes: &[u8], max: usize) -> Result<ServerFrame, DecodeErro
 /// Decodes one binary frame of a gateway. `max` bytes is checked before anything is decoded.
 ///
 /// # Errors
-/// The frame is larger than `max`, is not a message of the protocol, or answers a push without an id.
+/// The frame is larger than `max`, is not a message of the protocol, or answers a push without an id or with one that is
+/// longer than [`MAX_PUSH_ID`].
 pub fn decode_client(bytes: &[u8], max: usize) -> Result<ClientFrame, DecodeError> {
     let fail = |kind| DecodeError { kind, push_id: None };
     if bytes.len() > max {
@@ -71,10 +71,18 @@ pub fn decode_client(bytes: &[u8], max: usize) -> Result<ClientFrame, DecodeErro
         Ok(Status::Nack) => Answer::Nack,
         Err(_) => return Ok(ClientFrame::Unknown),
     };
-    if ack.push_id.is_empty() {
-        return Err(fail(DecodeErrorKind::MissingId));
-    }
+    judge_id(&ack.push_id)?;
     Ok(ClientFrame::Answer { push_id: ack.push_id.into(), answer })
+}
+
+/// What is no id names nothing that could be answered.
+fn judge_id(id: &str) -> Result<(), DecodeError> {
+    let kind = match id.len() {
+        0 => DecodeErrorKind::MissingId,
+        1..=MAX_PUSH_ID => return Ok(()),
+        _ => DecodeErrorKind::IdTooLong,
+    };
+    Err(DecodeError { kind, push_id: None })
 }
 
 /// Encodes the answer to one push.

@@ -7,6 +7,10 @@ mod frame;
 mod scan;
 mod wire;
 
+/// Longest id of a push, in bytes. Ids are UUIDs by convention and any text by tolerance, but each one is remembered (as
+/// long as deduplication lasts), indexed and logged, so the limit of a whole message is none for them.
+pub const MAX_PUSH_ID: usize = 256;
+
 pub use error::{DecodeError, DecodeErrorKind};
 pub use frame::{ClientFrame, ServerFrame, decode_client, decode_server, encode_answer, encode_push};
 pub use scan::scan_push_id;

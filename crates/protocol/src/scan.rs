@@ -1,20 +1,25 @@
 use pushgate_model::PushId;
 
+use crate::MAX_PUSH_ID;
+
 /// Field 1 in both messages: the push in `ServerMessage`, the id in `PushNotification`.
 const FIELD: u32 = 1;
 
 /// The id of a push whose message is broken or cut off: field 1 of field 1, as far as the bytes can be read.
 ///
 /// Follows protobuf's rule that the last of several values counts, and finds the id that decoding finds wherever
-/// decoding succeeds. Total: stops at the first thing it can't read, and never looks beyond the bytes that are there.
+/// decoding succeeds. Total: stops at the first thing it can't read, and never looks beyond the bytes that are there. An
+/// id that is longer than [`MAX_PUSH_ID`] counts as none.
 pub fn scan_push_id(bytes: &[u8]) -> Option<PushId> {
     let mut found = None;
     for push in Fields(bytes) {
         for id in Fields(push.bytes) {
-            // An id of which a part is missing is another id.
-            if id.whole {
-                found = std::str::from_utf8(id.bytes).ok().filter(|text| !text.is_empty());
-            }
+            // An id of which a part is missing is another id, and the one before it is not this push's any more.
+            found = if id.whole && (1..=MAX_PUSH_ID).contains(&id.bytes.len()) {
+                std::str::from_utf8(id.bytes).ok()
+            } else {
+                None
+            };
         }
     }
     found.map(PushId::from)
@@ -121,6 +126,22 @@ mod tests {
         {
             assert_eq!(scan_push_id(bytes), None, "{bytes:?}");
         }
+    }
+
+    #[test]
+    fn half_an_id_takes_the_place_of_the_one_before() {
+        assert_eq!(scan_push_id(b"\x0a\x07\x0a\x01a\x0a\x05id"), None);
+    }
+
+    #[test]
+    fn an_id_over_the_limit_is_none() {
+        let of = |len: usize| {
+            let mut bytes = vec![0x0a, 0xff, 0x7f, 0x0a, len as u8 | 0x80, (len >> 7) as u8];
+            bytes.resize(bytes.len() + len, b'x');
+            scan_push_id(&bytes).map(|id| id.as_str().len())
+        };
+        assert_eq!(of(MAX_PUSH_ID), Some(MAX_PUSH_ID));
+        assert_eq!(of(MAX_PUSH_ID + 1), None);
     }
 
     #[test]

@@ -3,6 +3,8 @@ use pushgate_model::{Answer, Push, PushId};
 
 use super::*;
 
+mod fuzz;
+
 /// The bytes below were written by protoc 3.21, not by prost:
 /// `protoc -I proto --encode=pushgate.v1.ServerMessage push.proto < text | xxd -p`. Those named `NEWER` come from a
 /// copy of the file with one more variant, one more status and more fields.
@@ -66,6 +68,16 @@ fn what_a_newer_peer_says_is_unknown_and_never_an_error() {
 fn a_push_without_an_id_is_refused() {
     let error = DecodeError { kind: DecodeErrorKind::MissingId, push_id: None };
     assert_eq!(decode_server(&bytes(golden::PUSH_WITHOUT_FIELDS), MAX), Err(error));
+}
+
+#[test]
+fn an_id_over_the_limit_is_refused_and_never_handed_on() {
+    let longest = push(&"x".repeat(MAX_PUSH_ID), "", "", "");
+    assert_eq!(decode_server(&encode_push(&longest), MAX), Ok(ServerFrame::Push(longest)));
+    let too_long = "x".repeat(MAX_PUSH_ID + 1);
+    let error = DecodeError { kind: DecodeErrorKind::IdTooLong, push_id: None };
+    assert_eq!(decode_server(&encode_push(&push(&too_long, "", "", "")), MAX), Err(error.clone()));
+    assert_eq!(decode_client(&encode_answer(&too_long.into(), Answer::Ack), MAX), Err(error));
 }
 
 #[test]

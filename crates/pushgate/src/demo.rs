@@ -49,7 +49,7 @@ async fn serve_gateway(
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let settings = settings(folder, &simulator.upstream_url())?;
-    let gateway = Gateway::start(settings)?;
+    let gateway = Gateway::start(settings).await?;
     let text = announcement(gateway.public_addr(), gateway.admin_addr(), simulator.addr());
     output::print(&text)?;
     Ok(gateway.run(stop).await?)
@@ -130,7 +130,7 @@ mod tests {
         assert!(settings.http.public.bind.ip().is_loopback() && settings.http.admin.bind.ip().is_loopback());
         assert!(settings.http.public.demo_page);
         assert!(settings.journal.path.starts_with(folder.path()));
-        let urls: Vec<_> = settings.tenants.iter().map(|tenant| tenant.url.as_str()).collect();
+        let urls: Vec<_> = settings.tenants.iter().map(|tenant| tenant.config.url.as_str()).collect();
         assert_eq!(urls, TENANTS.map(|tenant| format!("ws://127.0.0.1:1/ws/{tenant}")));
     }
 }

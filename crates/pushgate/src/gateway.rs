@@ -5,10 +5,15 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use pushgate_fanout::Fanout;
 use pushgate_http::{Deps, Http, HttpError, HttpHandle, Lifecycle};
 use pushgate_journal::{Journal, JournalError, sqlite::SqliteJournal};
-use pushgate_upstream::{Directory, Upstream, UpstreamDeps, UpstreamError};
+use pushgate_upstream::{
+    Directory, TenantReader, TenantSources, Tenants, Upstream, UpstreamDeps, UpstreamError, Vitals, Words,
+};
 use tokio::time::timeout;
 
-use crate::settings::Settings;
+use crate::{
+    reload::{Reloader, Running},
+    settings::{RequestReader, Settings},
+};
 
 /// Commit batches that may wait for the dispatch thread before the journal's writer waits.
 const COMMIT_QUEUE: usize = 256;
@@ -44,6 +49,10 @@ pub struct Gateway {
     upstream: Upstream,
     http: Http,
     lifecycle: Lifecycle,
+    tenants: Tenants,
+    vitals: Vitals,
+    reader: Arc<RequestReader>,
+    running: Running,
 }
 
 impl Gateway {
@@ -54,25 +63,36 @@ impl Gateway {
     ///
     /// # Errors
     /// The journal, a listener or the TLS roots can't be used.
-    pub fn start(settings: Settings) -> Result<Self, GatewayError> {
+    pub async fn start(settings: Settings) -> Result<Self, GatewayError> {
+        let running = Running::of(&settings);
+        let words = Words::default();
         let (inlet, inbox) = Fanout::channel(COMMIT_QUEUE);
         let journal = SqliteJournal::open(settings.journal, Box::new(inlet))?;
         let as_journal = || Arc::clone(&journal) as Arc<dyn Journal>;
-        let fanout = Fanout::start(settings.fanout, as_journal(), inbox);
-        let deps = UpstreamDeps { journal: as_journal(), fanout: fanout.clone() };
-        let lifecycle = Lifecycle::default();
-        let prepared = Upstream::prepare(&settings.upstream, settings.tenants, deps)?;
+        let fanout = Fanout::start(settings.fanout, as_journal(), inbox, Arc::new(words.clone()));
+        let reader = Arc::new(RequestReader::new(settings.sources, settings.tenant_defaults));
+        let sources = TenantSources { files: settings.tenants, stored: journal.tenants().await? };
+        let deps = UpstreamDeps {
+            journal: as_journal(),
+            fanout: fanout.clone(),
+            words,
+            reader: Arc::clone(&reader) as Arc<dyn TenantReader>,
+        };
+        let prepared = Upstream::prepare(&settings.upstream, sources, deps)?;
+        let (tenants, vitals, lifecycle) = (prepared.tenants(), prepared.vitals(), Lifecycle::default());
         let deps = Deps {
             fanout: fanout.clone(),
             journal: as_journal(),
             directory: prepared.directory(),
+            tenants: tenants.clone(),
+            vitals: vitals.clone(),
             upstream_metrics: prepared.metrics(),
             lifecycle: lifecycle.clone(),
         };
         let http = pushgate_http::bind(settings.http, deps)?;
         let upstream = prepared.start();
         lifecycle.set_ready();
-        Ok(Self { journal, fanout, upstream, http, lifecycle })
+        Ok(Self { journal, fanout, upstream, http, lifecycle, tenants, vitals, reader, running })
     }
 
     /// Where subscribers reach it.
@@ -90,12 +110,32 @@ impl Gateway {
         self.upstream.directory()
     }
 
+    /// The operations on tenants.
+    pub fn tenants(&self) -> Tenants {
+        self.tenants.clone()
+    }
+
+    /// Whether the connections are well.
+    pub fn vitals(&self) -> Vitals {
+        self.vitals.clone()
+    }
+
+    /// How many tenants it has, those of the admin API included.
+    pub fn tenant_count(&self) -> usize {
+        self.directory().count_by_state().values().sum::<u64>() as usize
+    }
+
+    /// Reloads the settings that it was started with.
+    pub fn reloader(&self) -> Reloader {
+        Reloader::new(self.running.clone(), self.tenants.clone(), Arc::clone(&self.reader))
+    }
+
     /// Serves until `stop` completes, then drains.
     ///
     /// # Errors
     /// A listener ended by itself.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), GatewayError> {
-        let Self { journal, fanout, upstream, http, lifecycle } = self;
+        let Self { journal, fanout, upstream, http, lifecycle, .. } = self;
         let handle = http.handle();
         let serving = http.run();
         tokio::pin!(serving);

@@ -6,16 +6,16 @@ use std::{
 use anyhow::{Context as _, anyhow};
 use pushgate_subscriber::{HttpClient, HttpConfig};
 
-use crate::{failure::Failure, settings::Settings};
+use crate::failure::Failure;
 
 /// How long the gateway may take to answer: less than the time-out of a container's health check.
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// An answer is a few bytes.
 const MAX_BODY: usize = 64 << 10;
 
-/// Asks the gateway of these settings whether it is ready.
-pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
-    let url = format!("http://{}/readyz", reachable(settings.http.admin.bind));
+/// Asks the gateway whose admin listener is there whether it is ready.
+pub(crate) fn run(admin: SocketAddr) -> Result<(), Failure> {
+    let url = format!("http://{}/readyz", reachable(admin));
     let config = HttpConfig { timeout: TIMEOUT, max_body: MAX_BODY, ..HttpConfig::default() };
     let answer = actix_rt::System::new().block_on(async { HttpClient::new(config).get(&url).await });
     let answer = answer.with_context(|| format!("no answer from {url}"))?;

@@ -4,8 +4,8 @@
 //! The crates below get one typed config each and know nothing of files or variables. There are no rules about pushes
 //! here.
 //!
-//! Begin reading at [`run`], which `main` calls; then [`settings`] for what can be configured, and [`gateway`] for how
-//! the crates are wired.
+//! Begin reading at [`run`], which `main` calls; then [`settings`] for what can be configured, [`gateway`] for how
+//! the crates are wired, and [`reload`] for what changes while it runs.
 
 mod check;
 mod cli;
@@ -16,6 +16,7 @@ mod health;
 mod journal;
 pub mod limits;
 mod output;
+pub mod reload;
 mod serve;
 pub mod settings;
 mod simulate;
@@ -55,7 +56,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Demo => demo::run().map_err(Failure::Runtime),
         Command::Simulate(args) => simulate::run(args),
         Command::Check(args) => check::run(&load(&args)?),
-        Command::Health(args) => health::run(&load(&args)?),
+        Command::Health(args) => health::run(Settings::admin_bind(&args.files, &process_env())?),
         Command::Journal(JournalCommand::NewEpoch(args)) => journal::new_epoch(&load(&args)?),
         Command::Completions { shell } => output::completions(shell),
     }

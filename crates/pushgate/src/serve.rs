@@ -4,19 +4,25 @@ use crate::{
     gateway::Gateway,
     limits,
     settings::Settings,
-    stop::{stop_signal, survive_hangup},
+    stop::{hangup_signal, stop_signal},
 };
 
-/// Runs the gateway until a signal.
+/// Runs the gateway until a signal, and reloads its settings whenever it is asked to.
 pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
     limits::raise_nofile();
-    limits::warn_if_short(settings.tenants.len());
     actix_rt::System::new().block_on(async {
         let stop = stop_signal().context("signals can't be listened to")?;
-        survive_hangup().context("signals can't be listened to")?;
-        let tenants = settings.tenants.len();
-        let gateway = Gateway::start(settings)?;
+        let hangup = hangup_signal().context("signals can't be listened to")?;
+        let gateway = Gateway::start(settings).await?;
+        let tenants = gateway.tenant_count();
+        limits::warn_if_short(tenants);
         tracing::info!(tenants, public = %gateway.public_addr(), admin = %gateway.admin_addr(), "gateway started");
+        let reloading = actix_rt::spawn(gateway.reloader().run(hangup));
+        let stop = async {
+            stop.await;
+            // What is read from now on would come too late.
+            reloading.abort();
+        };
         Ok(gateway.run(stop).await?)
     })
 }

@@ -20,18 +20,12 @@ pub(crate) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Keeps SIGHUP from ending the process. Settings are read at start only, and whoever asks for a reload is told so.
+/// SIGHUP, which asks for a reload; from this call on it does not end the process.
 ///
 /// # Errors
 /// The signal can't be listened to.
-pub(crate) fn survive_hangup() -> io::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    actix_rt::spawn(async move {
-        while hangup.recv().await.is_some() {
-            tracing::warn!("SIGHUP ignored: settings are read at start only, restart to apply them");
-        }
-    });
-    Ok(())
+pub(crate) fn hangup_signal() -> io::Result<Signal> {
+    signal(SignalKind::hangup())
 }
 
 async fn either(interrupt: &mut Signal, terminate: &mut Signal) -> &'static str {

@@ -38,10 +38,16 @@ impl Backoff {
         self.config.healthy_after
     }
 
-    /// A connection has been good for `healthy_after`.
-    pub(crate) fn healthy(&mut self) {
+    /// Counts from zero: a connection has been good for `healthy_after`, or an operator asked for a new one.
+    pub(crate) fn reset(&mut self) {
         self.attempt = 0;
         self.slow = None;
+    }
+
+    /// A socket ended early, yet a push became durable by it: what cuts the line does not keep the other pushes from
+    /// coming. Counts as the first failure.
+    pub(crate) fn progressed(&mut self) {
+        self.attempt = self.attempt.min(1);
     }
 
     /// A dial failed, or a connection ended before it was good for long enough.
@@ -64,6 +70,13 @@ impl Backoff {
             Lane::Misconfigured => self.slow_lane(lane, MISCONFIGURED),
             Lane::AtOnce => Duration::ZERO,
         }
+    }
+
+    /// How long to wait after a socket that ended early, yet made progress: at least `initial`, so that a push that
+    /// cuts every socket can't make us spin, and half as much more at most.
+    pub(crate) fn delay_after_progress(&mut self) -> Duration {
+        self.slow = None;
+        self.config.initial.mul_f64(1.0 + self.rng.f64() / 2.0).min(self.config.max)
     }
 
     /// Equal jitter: between half of the delay and all of it, so that nobody spins and nobody marches in step. The

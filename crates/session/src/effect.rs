@@ -1,7 +1,9 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use pushgate_model::{Answer, ConnectionState, Push, PushId};
+use pushgate_model::{Answer, ConnectionState, Push, PushId, Seq};
+
+use crate::Lane;
 
 /// Numbers the sockets of one session: an answer goes only to the socket by which its push came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,8 +27,17 @@ pub enum Frame {
     Ping(Bytes),
     /// A pong.
     Pong,
-    /// The service closes, with its code.
-    Close(Option<u16>),
+    /// The service closes.
+    Close(CloseFrame),
+}
+
+/// What a Close frame says (RFC 6455, section 5.5.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CloseFrame {
+    /// Its code, when it has one.
+    pub code: Option<u16>,
+    /// Its text, at most 123 bytes; chosen by the service.
+    pub text: String,
 }
 
 /// What the journal made of a push that it was given by [`Effect::Store`] or [`Effect::Quarantine`].
@@ -38,6 +49,8 @@ pub struct Committed {
     pub push_id: Option<PushId>,
     /// Bytes that it held in flight: what [`Effect::Store`] and [`Effect::Quarantine`] say.
     pub bytes: usize,
+    /// The push became durable by this, for the first time; of no meaning for what is quarantined.
+    pub fresh: bool,
     /// What became of it.
     pub outcome: CommitOutcome,
 }
@@ -45,10 +58,10 @@ pub struct Committed {
 /// What became of a push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommitOutcome {
-    /// It is durable, now for the first time.
-    Stored,
-    /// It was durable before.
-    Duplicate,
+    /// It is durable, and this is what it is answered: by policy, or because that was decided before.
+    Answered(Answer),
+    /// It is durable, at this position, and a subscriber is to decide.
+    Awaits(Seq),
     /// It is durable in quarantine.
     Quarantined,
     /// It is known already, and identical bytes were answered less than a second ago: stays unanswered.
@@ -64,7 +77,7 @@ pub struct Quarantine {
     pub raw: Bytes,
     /// Its id, when it could be scanned.
     pub push_id: Option<PushId>,
-    /// Why, as a machine-readable word: `malformed`, `missing_id`, `too_large`.
+    /// Why, as a machine-readable word: `malformed`, `missing_id`, `id_too_long`, `too_large`.
     pub reason: &'static str,
     /// How long the whole message was, in bytes.
     pub size: u64,
@@ -100,18 +113,35 @@ pub enum Effect {
         /// Its encoding.
         frame: Bytes,
     },
+    /// Have the journal record what a push is answered; its word comes back by `Session::on_settled`. At most
+    /// [`MAX_WAITS`](crate::MAX_WAITS) are without that word.
+    Settle {
+        /// The push.
+        push_id: PushId,
+        /// The answer.
+        answer: Answer,
+        /// Why it is this one.
+        by: Settlement,
+    },
     /// Send a ping.
     Ping,
     /// Send a pong with this payload.
     Pong(Bytes),
-    /// Call `Session::on_tick` at this time; replaces the time armed before.
+    /// Call `Session::on_tick` at this time, whether there is a socket or not; replaces the time armed before.
     Arm(Instant),
     /// Send a Close with this code, give it at most a second, drop the socket. `Session::on_ended` is not called for it.
     Close(u16),
     /// Drop the socket at once: the peer is dead. `Session::on_ended` is not called for it.
     Drop,
-    /// There is no socket; at this time call `Session::on_due`, ask the connect gate for a slot and dial.
+    /// There is no socket; at this time call `Session::on_due`, ask the connect gate for a slot and dial. Replaces the
+    /// dial that was planned before; one that is under way is dropped, with its slot.
     RedialAt(Instant),
+    /// Forget the dial that is planned, or drop the one that is under way, with its slot: until the next
+    /// [`Effect::RedialAt`] nothing is dialled. `Session::on_ended` is not called for it.
+    Halt,
+    /// A dial or a socket ended, in whatever way. Comes before the state that follows from it; a state that an operator
+    /// asked for (`paused`, `draining`) came when he did.
+    Ended(Ended),
     /// The state changed.
     State {
         /// The new state.
@@ -119,6 +149,29 @@ pub enum Effect {
         /// Why, as a machine-readable word.
         reason: Option<String>,
     },
-    /// Something was dropped or ignored, by a machine-readable word: `text`, `unknown`, `shed`, `stale_answer`.
+    /// Something was dropped or ignored, by a machine-readable word: `text`, `unknown`, `shed`, `stale_answer`,
+    /// `waits_full`.
     Ignored(&'static str),
+}
+
+/// Why a push that waited for a subscriber is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// It was written to one.
+    Delivered,
+    /// Nobody spoke in time.
+    Deadline,
+}
+
+/// How a dial or a socket ended, and at which pace it goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Why, as a machine-readable word: that of the state that follows, or `paused`, `draining`.
+    pub reason: String,
+    /// More words for a person: what the library said, at most 256 bytes without control characters.
+    pub detail: Option<String>,
+    /// The pace of the next attempts.
+    pub lane: Lane,
+    /// What the service's Close said, when it sent one; its text without control characters.
+    pub close: Option<CloseFrame>,
 }

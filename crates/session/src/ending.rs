@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use crate::CloseFrame;
+
 /// How a dial or a socket ended, in the words of whoever saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -25,8 +27,17 @@ pub enum Ending {
     BadUpgrade(String),
     /// Dialling took longer than `connect.timeout`.
     ConnectTimeout,
-    /// The service sent a Close, with its code.
-    Closed(Option<u16>),
+    /// The proxy could not be reached or refused; with the status that it answered.
+    Proxy {
+        /// What went wrong.
+        error: String,
+        /// Its HTTP status, when it answered.
+        status: Option<u16>,
+    },
+    /// The service did not take the subprotocol that it was asked for.
+    Subprotocol(String),
+    /// The service sent a Close.
+    Closed(CloseFrame),
     /// The stream ended without a Close.
     Eof,
     /// Reading or writing failed.
@@ -42,21 +53,36 @@ pub enum Ending {
     WriteTimeout,
     /// Nothing came for `dead_after`.
     DeadPeer,
-    /// An operator asked for a new connection.
+    /// We left in order: an operator asked for a new connection, a pause or the gateway's end, or changed what is
+    /// dialled with.
     Requested,
 }
 
 /// Which pace the next attempts take. Nothing is terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Lane {
-    /// Exponential backoff from `initial` to `max`.
+    /// Exponential backoff from `initial` to `max`, jitter included.
     Backoff,
-    /// The service named a time.
+    /// The service asked to slow down: not before its `Retry-After`, of which 15 min at most are believed, nor before
+    /// the backoff.
     RateLimited,
-    /// The credential was refused: 5 min, growing to 1 h, after three in a row.
+    /// The credential was refused three times in a row: 5 min, doubling up to 1 h.
     Auth,
-    /// The configuration looks wrong: 1 to 10 min.
+    /// The configuration looks wrong: 1 min, doubling up to 10 min.
     Misconfigured,
-    /// Nothing failed: somebody asked for a new socket.
+    /// Nothing failed, somebody asked for the end: without delay, if anything is dialled at all.
     AtOnce,
+}
+
+impl Lane {
+    /// The name used in logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Backoff => "backoff",
+            Self::RateLimited => "rate_limited",
+            Self::Auth => "auth",
+            Self::Misconfigured => "misconfigured",
+            Self::AtOnce => "at_once",
+        }
+    }
 }

@@ -13,21 +13,22 @@ pub(crate) struct Heartbeat {
     pub(crate) ping_at: Instant,
     /// Silence until then means death.
     pub(crate) dead_at: Instant,
+    /// At least one inbound frame came.
+    heard: bool,
     /// The first inbound frame came, or the socket lived for a while.
     proven: bool,
-    /// When a tick was asked for.
-    pub(crate) armed: Option<Instant>,
 }
 
 impl Heartbeat {
     /// A socket was opened: silence is counted from now on.
     pub(crate) fn begin(now: Instant, ping_at: Instant, dead_after: Duration) -> Self {
-        Self { opened: now, ping_at, dead_at: now + dead_after, proven: false, armed: None }
+        Self { opened: now, ping_at, dead_at: now + dead_after, heard: false, proven: false }
     }
 
     /// A complete frame came. Whether it is the one that proves the socket.
     pub(crate) fn heard(&mut self, now: Instant, dead_after: Duration) -> bool {
         self.dead_at = now + dead_after;
+        self.heard = true;
         !std::mem::replace(&mut self.proven, true)
     }
 
@@ -37,9 +38,9 @@ impl Heartbeat {
         old && !std::mem::replace(&mut self.proven, true)
     }
 
-    /// If this process stood still, the peer gets one more `every` to be heard.
-    pub(crate) fn forgive_stall(&mut self, now: Instant, every: Duration) {
-        if self.armed.is_some_and(|armed| now.saturating_duration_since(armed) > STALLED) {
+    /// If this process stood still since the tick was due, the peer gets one more `every` to be heard.
+    pub(crate) fn forgive_stall(&mut self, armed: Option<Instant>, now: Instant, every: Duration) {
+        if armed.is_some_and(|armed| now.saturating_duration_since(armed) > STALLED) {
             self.dead_at = self.dead_at.max(now + every);
         }
     }
@@ -49,18 +50,14 @@ impl Heartbeat {
         now.saturating_duration_since(self.opened)
     }
 
-    pub(crate) fn is_proven(&self) -> bool {
-        self.proven
+    /// Whether a frame ever came. Age alone proves a socket, but makes it no good one.
+    pub(crate) fn was_heard(&self) -> bool {
+        self.heard
     }
 
     /// When something of this is due next.
     pub(crate) fn next(&self) -> Instant {
         let due = self.ping_at.min(self.dead_at);
         if self.proven { due } else { due.min(self.opened + PROVEN_AFTER) }
-    }
-
-    /// When the socket will be `age` old.
-    pub(crate) fn reaches(&self, age: Duration) -> Instant {
-        self.opened + age
     }
 }

@@ -1,16 +1,22 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use pushgate_model::{Answer, ConnectionState, Push, PushId};
+use pushgate_model::{Answer, ConnectionState, Push, PushId, Seq};
 use pushgate_protocol::{encode_answer, encode_push};
 
 use super::*;
 
+mod dialling;
+mod leaving;
+mod pressure;
 mod properties;
 mod rules;
+mod waits;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MAX: usize = 1000;
+
+const ACK: CommitOutcome = CommitOutcome::Answered(Answer::Ack);
 
 /// A session with a clock of its own, and what it asked for.
 struct Rig {
@@ -25,13 +31,17 @@ fn config() -> SessionConfig {
         heartbeat: HeartbeatConfig { every: 20 * SECOND, dead_after: 60 * SECOND },
         backoff: BackoffConfig { initial: SECOND, max: 60 * SECOND, healthy_after: 60 * SECOND },
         in_flight: InFlightConfig { pushes: 4, bytes: 100 },
-        on_quarantine: Answer::Nack,
+        answers: AnswerConfig::default(),
     }
 }
 
 impl Rig {
     fn new(seed: u64) -> Self {
-        let mut rig = Self { session: Session::new(config(), seed), now: Instant::now(), effects: Vec::new() };
+        Self::with(config(), seed)
+    }
+
+    fn with(config: SessionConfig, seed: u64) -> Self {
+        let mut rig = Self { session: Session::new(config, seed), now: Instant::now(), effects: Vec::new() };
         rig.session.start(rig.now, &mut rig.effects);
         rig
     }
@@ -46,10 +56,22 @@ impl Rig {
     /// A session with a proven socket.
     fn open() -> (Self, SocketId) {
         let mut rig = Self::dialling();
-        let socket = rig.upgrade();
-        rig.frame(Frame::Pong);
-        rig.asked();
+        let socket = rig.prove();
         (rig, socket)
+    }
+
+    /// The dial succeeds and the service is heard.
+    fn prove(&mut self) -> SocketId {
+        let socket = self.upgrade();
+        self.frame(Frame::Pong);
+        self.asked();
+        socket
+    }
+
+    /// The next dial is waited for and succeeds.
+    fn next_socket(&mut self) -> SocketId {
+        self.dial();
+        self.prove()
     }
 
     /// Waits for the redial and begins it.
@@ -71,9 +93,60 @@ impl Rig {
         self.frame(Frame::Binary(push(id)));
     }
 
+    /// A push became durable for the first time.
     fn committed(&mut self, socket: SocketId, id: &str, outcome: CommitOutcome) {
-        let committed = Committed { socket, push_id: Some(id.into()), bytes: size(id), outcome };
-        self.session.on_committed(committed, &mut self.effects);
+        self.commit(Committed { socket, push_id: Some(id.into()), bytes: size(id), fresh: true, outcome });
+    }
+
+    /// A known push came again.
+    fn repeated(&mut self, socket: SocketId, id: &str, outcome: CommitOutcome) {
+        self.commit(Committed { socket, push_id: Some(id.into()), bytes: size(id), fresh: false, outcome });
+    }
+
+    fn commit(&mut self, committed: Committed) {
+        self.session.on_committed(committed, self.now, &mut self.effects);
+    }
+
+    /// A push comes and waits for a subscriber at this position.
+    fn waits(&mut self, socket: SocketId, id: &str, seq: u64) {
+        self.push(id);
+        self.committed(socket, id, CommitOutcome::Awaits(at(seq)));
+    }
+
+    fn word(&mut self, id: &str, answer: Answer) {
+        self.session.on_word(&id.into(), answer, &mut self.effects);
+    }
+
+    fn settled(&mut self, id: &str, answer: Option<Answer>) {
+        self.session.on_settled(&id.into(), answer, &mut self.effects);
+    }
+
+    fn delivered(&mut self, after: u64, upto: u64) {
+        self.session.on_delivered(at(after), at(upto), &mut self.effects);
+    }
+
+    fn pause(&mut self) {
+        self.session.pause("operator", self.now, &mut self.effects);
+    }
+
+    fn resume(&mut self) {
+        self.session.resume(self.now, &mut self.effects);
+    }
+
+    fn reconnect(&mut self) {
+        self.session.reconnect(self.now, &mut self.effects);
+    }
+
+    fn drain(&mut self) {
+        self.session.drain(self.now, &mut self.effects);
+    }
+
+    fn set_room(&mut self, room: Room) {
+        self.session.set_room(room, self.now, &mut self.effects);
+    }
+
+    fn reads(&self) -> bool {
+        self.session.wants_read(self.now)
     }
 
     fn ended(&mut self, ending: &Ending) {
@@ -141,4 +214,16 @@ fn answer(id: &str, answer: Answer) -> Effect {
 
 fn state(state: ConnectionState, reason: Option<&str>) -> Effect {
     Effect::State { state, reason: reason.map(ToOwned::to_owned) }
+}
+
+fn ended(reason: &str, lane: Lane) -> Effect {
+    Effect::Ended(Ended { reason: reason.to_owned(), detail: None, lane, close: None })
+}
+
+fn close(code: Option<u16>) -> CloseFrame {
+    CloseFrame { code, text: String::new() }
+}
+
+fn at(seq: u64) -> Seq {
+    Seq::new(seq).expect("a small number is a position")
 }

@@ -11,6 +11,8 @@ pub struct SessionView {
     pub in_flight: usize,
     /// Bytes that wait for the journal.
     pub in_flight_bytes: usize,
+    /// Pushes that wait for a subscriber; at most [`MAX_WAITS`](crate::MAX_WAITS).
+    pub waits: usize,
     /// The current socket, when there is one.
     pub socket: Option<SocketId>,
     /// When the next dial is due, when none is under way.

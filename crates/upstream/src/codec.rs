@@ -1,153 +1,158 @@
-use std::{cmp::min, io};
+//! WebSocket frames of the service to whole messages, in bounded memory. Begin reading at [`GuardCodec`].
+
+use std::cmp::min;
 
 use actix_codec::{Decoder, Encoder};
 use actix_http::ws::{self, Message};
 use bytes::{Buf, Bytes, BytesMut};
+use futures_util::FutureExt;
 use pushgate_session::Frame;
+use tokio::task::coop::consume_budget;
+
+use self::{
+    buffer::ReadBuffer,
+    close::close_frame,
+    header::{Header, Opcode},
+    message::Partial,
+};
+
+mod buffer;
+mod close;
+mod error;
+mod header;
+mod message;
+
+pub(crate) use error::CodecError;
 
 /// Bytes that are kept of a message over the limit.
 const HEAD: usize = 64 << 10;
 /// A message that declares or sends more than so many times the limit cuts the connection (close code 1009).
 const CUT_FACTOR: u64 = 16;
-/// A read buffer that grew beyond this for one message is given back when it is empty.
-const KEPT_BUFFER: usize = 32 << 10;
-/// Largest payload of a control frame (RFC 6455, section 5.5).
-const MAX_CONTROL: u64 = 125;
-
-/// The stream can't be read on.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum CodecError {
-    /// Reading or writing failed.
-    #[error("{0}")]
-    Io(#[from] io::Error),
-    /// Bytes that are no WebSocket frames (close code 1002).
-    #[error("{0}")]
-    Protocol(String),
-    /// A message far beyond the limit (close code 1009).
-    #[error("a message of more than {0} bytes")]
-    TooBig(u64),
-}
+/// Fragments that end no message are no event for anybody, so a flood of them would be read for as long as it lasts. So many
+/// cost the task as much of its turn as one read of the socket.
+const FRAGMENTS_A_READ: u8 = 250;
 
 /// WebSocket frames of the service to whole messages, in bounded memory.
 ///
-/// The library's codec buffers a frame whole before it looks at its size, and leaves fragments to us. So this one reads
-/// each frame's declared length first: a message within `max_message` is joined from its fragments; a longer one is read
-/// past as it comes, and only its first 64 KiB are kept. Masks, opcodes, reserved bits and the order of fragments are
-/// still judged by the library: it sees every header, of a skipped frame with an empty payload.
+/// The library's decoder buffers a frame whole before it looks at its size, lets one small payload hold the whole buffer
+/// that it came in, and leaves fragments to us. So frames are read here, and only written by the library: each header is
+/// judged as soon as it is there, and payloads are taken out of the read buffer as they come. A message within
+/// `max_message` is joined from its fragments, of which there may be any number; a longer one is read past, and only its
+/// first 64 KiB are kept; of a text nothing is. Held are at most the larger of `max_message` and 64 KiB, and what
+/// [`ReadBuffer`] says.
+///
+/// A failed stream stays failed: what was wrong is not taken out of the buffer.
 #[derive(Debug)]
 pub(crate) struct GuardCodec {
-    inner: ws::Codec,
-    max_message: u64,
-    /// The data message that is being read.
-    message: Partial,
-    /// Payload bytes of the present frame that are still to be skipped.
-    skipping: u64,
-    /// What ends when nothing is left to skip.
-    skipped_ends_message: bool,
+    writer: ws::Codec,
+    max_message: usize,
+    /// The data message of which not all fragments came yet.
+    message: Option<Partial>,
+    /// The data frame, a fragment of that message, of which not all payload came yet.
+    payload: Option<Payload>,
+    /// Fragments without a message since the task's turn was last charged for them.
+    uncharged: u8,
+    buffer: ReadBuffer,
 }
 
-/// A data message of which not all came yet.
-#[derive(Debug, Default)]
-struct Partial {
-    text: bool,
-    bytes: BytesMut,
-    len: u64,
+/// What is still to come of a data frame.
+#[derive(Debug)]
+struct Payload {
+    left: u64,
+    ends_message: bool,
 }
 
 impl GuardCodec {
     pub(crate) fn new(max_message: usize) -> Self {
         Self {
-            inner: ws::Codec::new().client_mode().max_size(max_message.max(MAX_CONTROL as usize)),
-            max_message: max_message as u64,
-            message: Partial::default(),
-            skipping: 0,
-            skipped_ends_message: false,
+            writer: ws::Codec::new().client_mode(),
+            max_message,
+            message: None,
+            payload: None,
+            uncharged: 0,
+            buffer: ReadBuffer::default(),
         }
     }
 
-    /// Takes what is there of a skipped payload; a frame when that ends the message.
-    fn skip(&mut self, src: &mut BytesMut) -> Option<Frame> {
-        let here = min(self.skipping, src.len() as u64) as usize;
-        self.message.keep(&src[..here], HEAD);
-        src.advance(here);
-        self.skipping -= here as u64;
-        (self.skipping == 0 && self.skipped_ends_message).then(|| self.finish())
-    }
-
-    /// The whole message, however it came.
-    fn finish(&mut self) -> Frame {
-        let Partial { text, bytes, len } = std::mem::take(&mut self.message);
-        self.skipped_ends_message = false;
-        if text {
-            Frame::Text
-        } else if len > self.max_message {
-            Frame::Oversized { head: bytes.freeze(), len }
-        } else {
-            Frame::Binary(bytes.freeze())
+    /// The next whole message or control frame; nothing when more bytes are needed.
+    fn read(&mut self, src: &mut BytesMut) -> Result<Option<Frame>, CodecError> {
+        loop {
+            if self.payload.is_some() {
+                let frame = self.take_payload(src);
+                if frame.is_some() || self.payload.is_some() {
+                    return Ok(frame);
+                }
+            }
+            let Some(header) = Header::read(src)? else { return Ok(None) };
+            if header.opcode.is_control() {
+                return read_control(&header, src);
+            }
+            self.begin(&header)?;
+            src.advance(header.len);
+            if self.uncharged >= FRAGMENTS_A_READ {
+                self.uncharged = 0;
+                // Nothing to wait for: once the turn is over, the socket has nothing to read until the next one.
+                let _ = consume_budget().now_or_never();
+            }
         }
     }
 
-    /// A frame that the library took apart; a whole message when it ends one.
-    fn join(&mut self, frame: ws::Frame) -> Option<Frame> {
-        let (first_text, payload, ends) = match frame {
-            ws::Frame::Ping(payload) => return Some(Frame::Ping(payload)),
-            ws::Frame::Pong(_) => return Some(Frame::Pong),
-            ws::Frame::Close(reason) => return Some(Frame::Close(reason.map(|reason| reason.code.into()))),
-            ws::Frame::Text(payload) => (Some(true), payload, true),
-            ws::Frame::Binary(payload) => (Some(false), payload, true),
-            ws::Frame::Continuation(ws::Item::FirstText(payload)) => (Some(true), payload, false),
-            ws::Frame::Continuation(ws::Item::FirstBinary(payload)) => (Some(false), payload, false),
-            ws::Frame::Continuation(ws::Item::Continue(payload)) => (None, payload, false),
-            ws::Frame::Continuation(ws::Item::Last(payload)) => (None, payload, true),
-        };
-        if let Some(text) = first_text {
-            self.message.text = text;
-        }
-        if ends && self.message.len == 0 {
-            return Some(whole(self.message.text, payload));
-        }
-        self.message.len += payload.len() as u64;
-        let limit = if self.message.len > self.max_message { HEAD } else { usize::MAX };
-        self.message.keep(&payload, limit);
-        ends.then(|| self.finish())
-    }
-
-    /// Lets the library judge the header of a frame whose payload is skipped, by an empty frame of the same kind.
-    fn begin_skip(&mut self, header: &Header, src: &mut BytesMut) -> Result<(), CodecError> {
-        src.advance(header.len);
-        let mut empty = BytesMut::from(&[header.first, header.second & 0x80][..]);
-        let frame = self.inner.decode(&mut empty).map_err(protocol)?;
-        match frame {
-            Some(ws::Frame::Text(_) | ws::Frame::Continuation(ws::Item::FirstText(_))) => self.message.text = true,
-            Some(ws::Frame::Binary(_) | ws::Frame::Continuation(ws::Item::FirstBinary(_))) => self.message.text = false,
-            // A later fragment is what the first one was.
+    /// A data frame begins: its place among fragments and the size of its message are judged.
+    fn begin(&mut self, header: &Header) -> Result<(), CodecError> {
+        match (&self.message, header.opcode) {
+            (None, Opcode::Continuation) => return Err(CodecError::protocol("a fragment of no message")),
+            (Some(_), Opcode::Text | Opcode::Binary) => {
+                return Err(CodecError::protocol("a message among the fragments of another one"));
+            }
             _ => {}
         }
-        self.message.len += header.payload;
-        self.message.bytes.truncate(HEAD);
-        self.skipping = header.payload;
-        self.skipped_ends_message = header.fin();
+        let declared = self.message.as_ref().map_or(0, Partial::declared);
+        let cut = (self.max_message as u64).saturating_mul(CUT_FACTOR);
+        if declared.saturating_add(header.payload) > cut {
+            return Err(CodecError::TooBig(cut));
+        }
+        let message = self.message.get_or_insert_with(|| Partial::new(header.opcode == Opcode::Text));
+        message.declare(header.payload, self.max_message);
+        self.payload = Some(Payload { left: header.payload, ends_message: header.fin });
         Ok(())
     }
-}
 
-impl Partial {
-    /// Keeps `payload`, as long as no more than `limit` bytes are held. Text is never looked at, so never kept.
-    fn keep(&mut self, payload: &[u8], limit: usize) {
-        self.bytes.truncate(limit);
-        if !self.text {
-            let room = min(limit - self.bytes.len(), payload.len());
-            self.bytes.extend_from_slice(&payload[..room]);
+    /// Takes what is there of the present payload; the whole message when that ends it.
+    fn take_payload(&mut self, src: &mut BytesMut) -> Option<Frame> {
+        let (payload, message) = (self.payload.as_mut()?, self.message.as_mut()?);
+        let here = min(payload.left, src.len() as u64) as usize;
+        payload.left -= here as u64;
+        let more = payload.left > 0 || !payload.ends_message;
+        message.keep(&src[..here], self.max_message, more);
+        src.advance(here);
+        if payload.left == 0 {
+            self.payload = None;
+            self.uncharged += 1;
         }
+        if more {
+            return None;
+        }
+        self.uncharged = 0;
+        self.message.take().map(|message| message.finish(self.max_message))
+    }
+
+    /// Bytes of memory that are held for a message that has not ended.
+    pub(crate) fn held(&self) -> usize {
+        self.message.as_ref().map_or(0, Partial::held)
     }
 }
 
-fn whole(text: bool, payload: Bytes) -> Frame {
-    if text { Frame::Text } else { Frame::Binary(payload) }
-}
-
-fn protocol(error: impl std::fmt::Display) -> CodecError {
-    CodecError::Protocol(error.to_string())
+/// A control frame, once it is there as a whole. It may come between the fragments of a message.
+fn read_control(header: &Header, src: &mut BytesMut) -> Result<Option<Frame>, CodecError> {
+    let end = header.len + header.payload as usize;
+    let Some(payload) = src.get(header.len..end) else { return Ok(None) };
+    let frame = match header.opcode {
+        Opcode::Ping => Frame::Ping(Bytes::copy_from_slice(payload)),
+        Opcode::Close => Frame::Close(close_frame(payload)?),
+        _ => Frame::Pong,
+    };
+    src.advance(end);
+    Ok(Some(frame))
 }
 
 impl Decoder for GuardCodec {
@@ -155,42 +160,18 @@ impl Decoder for GuardCodec {
     type Error = CodecError;
 
     fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Frame>, CodecError> {
-        loop {
-            if self.skipping > 0 || self.skipped_ends_message {
-                let frame = self.skip(src);
-                if frame.is_some() || self.skipping > 0 {
-                    return Ok(frame);
-                }
-            }
-            let Some(header) = Header::peek(src) else {
-                if src.is_empty() && src.capacity() > KEPT_BUFFER {
-                    *src = BytesMut::new();
-                }
-                return Ok(None);
-            };
-            if header.is_control() {
-                if header.payload > MAX_CONTROL {
-                    return Err(protocol("a control frame of more than 125 bytes"));
-                }
-            } else {
-                let total = self.message.len.saturating_add(header.payload);
-                if total > self.max_message.saturating_mul(CUT_FACTOR) {
-                    return Err(CodecError::TooBig(self.max_message.saturating_mul(CUT_FACTOR)));
-                }
-                if total > self.max_message {
-                    self.begin_skip(&header, src)?;
-                    continue;
-                }
-            }
-            match self.inner.decode(src).map_err(protocol)? {
-                None => return Ok(None),
-                Some(frame) => {
-                    if let Some(frame) = self.join(frame) {
-                        return Ok(Some(frame));
-                    }
-                }
-            }
+        let before = src.len();
+        let frame = self.read(src);
+        self.buffer.taken(before - src.len());
+        if src.is_empty() && matches!(frame, Ok(None)) {
+            self.buffer.drained(src);
         }
+        frame
+    }
+
+    /// A stream may end anywhere; what it cut off is no error of its own.
+    fn decode_eof(&mut self, src: &mut BytesMut) -> Result<Option<Frame>, CodecError> {
+        self.read(src)
     }
 }
 
@@ -198,39 +179,15 @@ impl Encoder<Message> for GuardCodec {
     type Error = CodecError;
 
     fn encode(&mut self, message: Message, dst: &mut BytesMut) -> Result<(), CodecError> {
-        self.inner.encode(message, dst).map_err(protocol)
+        // Heartbeats go out on idle lines too, so they are the time to give back what busier times took.
+        if dst.is_empty() && matches!(message, Message::Ping(_) | Message::Pong(_)) {
+            *dst = BytesMut::with_capacity(buffer::IDLE);
+        }
+        self.writer.encode(message, dst).map_err(CodecError::protocol)
     }
 }
 
-/// The first bytes of a frame (RFC 6455, section 5.2), without a mask: the service never masks.
-struct Header {
-    first: u8,
-    second: u8,
-    /// Bytes before the payload.
-    len: usize,
-    /// Bytes of the payload, as declared.
-    payload: u64,
-}
-
-impl Header {
-    fn peek(src: &[u8]) -> Option<Self> {
-        let (&first, &second) = (src.first()?, src.get(1)?);
-        let (len, payload) = match second & 0x7f {
-            126 => (4, u64::from(u16::from_be_bytes(src.get(2..4)?.try_into().ok()?))),
-            127 => (10, u64::from_be_bytes(src.get(2..10)?.try_into().ok()?)),
-            short => (2, u64::from(short)),
-        };
-        Some(Self { first, second, len, payload })
-    }
-
-    fn fin(&self) -> bool {
-        self.first & 0x80 != 0
-    }
-
-    fn is_control(&self) -> bool {
-        self.first & 0x08 != 0
-    }
-}
-
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,7 @@
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use actix_service::Service;
 use awc::{
@@ -6,11 +9,14 @@ use awc::{
     error::SendRequestError,
     http::{
         StatusCode,
-        header::{HeaderMap, RETRY_AFTER},
+        header::{HeaderMap, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL},
     },
     middleware::Transform,
 };
 use futures_util::future::LocalBoxFuture;
+use pushgate_session::Ending;
+
+use crate::retry_after::retry_after as parse_retry_after;
 
 /// An upgrade that was answered with another status than 101.
 ///
@@ -67,7 +73,8 @@ where
         Box::pin(async move {
             match answer.await? {
                 ConnectResponse::Tunnel(head, _) if head.status != StatusCode::SWITCHING_PROTOCOLS => {
-                    let retry_after = retry_after(&head.headers);
+                    let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+                    let retry_after = retry_after.and_then(|text| parse_retry_after(text, SystemTime::now()));
                     let rejected = Rejected { status: head.status.as_u16(), retry_after };
                     Err(SendRequestError::Custom(Box::new(rejected), Box::new("upgrade")))
                 }
@@ -77,33 +84,55 @@ where
     }
 }
 
-/// `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3); a date in the past means now.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
+/// Checks what the answer chose: the subprotocol must be the one that was asked for, none must be chosen when none was
+/// asked for, and no extension, because we know none (RFC 6455, section 4.1).
+///
+/// # Errors
+/// [`Ending::Subprotocol`] or [`Ending::BadUpgrade`].
+pub(crate) fn check_choices(headers: &HeaderMap, subprotocol: Option<&str>) -> Result<(), Ending> {
+    let chosen: Vec<_> = headers.get_all(SEC_WEBSOCKET_PROTOCOL).map(HeaderValue::as_bytes).collect();
+    let expected = subprotocol.map(str::as_bytes);
+    if chosen != expected.as_slice() {
+        let chosen = String::from_utf8_lossy(&chosen.join(&b", "[..])).into_owned();
+        return Err(Ending::Subprotocol(match (subprotocol, chosen.is_empty()) {
+            (Some(asked), true) => format!("asked for {asked}, the service chose none"),
+            (Some(asked), false) => format!("asked for {asked}, the service chose {chosen}"),
+            (None, _) => format!("asked for none, the service chose {chosen}"),
+        }));
     }
-    let date = httpdate::parse_http_date(text).ok()?;
-    Some(date.duration_since(std::time::SystemTime::now()).unwrap_or_default())
+    if headers.contains_key(SEC_WEBSOCKET_EXTENSIONS) {
+        return Err(Ending::BadUpgrade("the service chose an extension that nobody asked for".to_owned()));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use awc::http::header::HeaderValue;
-
     use super::*;
 
     #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let read = |text: &'static str| {
+    fn only_what_was_asked_for_may_be_chosen() {
+        let check = |asked: Option<&str>, chosen: &[&'static str]| {
             let mut headers = HeaderMap::new();
-            headers.insert(RETRY_AFTER, HeaderValue::from_static(text));
-            retry_after(&headers)
+            for value in chosen {
+                headers.append(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(value));
+            }
+            check_choices(&headers, asked)
         };
-        assert_eq!(read("120"), Some(Duration::from_secs(120)));
-        assert_eq!(read("Fri, 31 Dec 1999 23:59:59 GMT"), Some(Duration::ZERO));
-        assert!(read("Fri, 31 Dec 2100 23:59:59 GMT").unwrap() > Duration::from_secs(86_400));
-        assert_eq!(read("soon"), None);
-        assert_eq!(read("-1"), None);
+        assert_eq!(check(None, &[]), Ok(()));
+        assert_eq!(check(Some("push.v1"), &["push.v1"]), Ok(()));
+        for (asked, chosen) in [
+            (None, &["push.v1"][..]),
+            (None, &[""]),
+            (Some("push.v1"), &[]),
+            (Some("push.v1"), &["Push.v1"]),
+            (Some("push.v1"), &["push.v1, push.v2"]),
+            (Some("push.v1"), &["push.v1", "push.v1"]),
+        ] {
+            assert!(matches!(check(asked, chosen), Err(Ending::Subprotocol(_))), "{asked:?} {chosen:?}");
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert(SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static("permessage-deflate"));
+        assert!(matches!(check_choices(&headers, None), Err(Ending::BadUpgrade(_))));
     }
 }

@@ -1,26 +1,25 @@
-use std::{cell::OnceCell, sync::Arc};
+use std::{fmt, sync::Arc};
 
-use actix::{Actor, Addr, Arbiter};
+use actix::{Actor, Arbiter};
 use pushgate_fanout::Fanout;
-use pushgate_journal::Journal;
-use pushgate_model::Answer;
-use pushgate_session::SessionConfig;
-use tokio::sync::oneshot;
+use pushgate_journal::{Journal, StoredTenant};
+use pushgate_session::{AnswerConfig, SessionConfig};
 
 use crate::{
-    Directory, TenantConfig, TenantSnapshot, UpstreamConfig, UpstreamError, UpstreamMetrics,
-    connection::LineFactory,
+    Directory, TenantReader, TenantSettings, Tenants, UpstreamConfig, UpstreamError, UpstreamMetrics, Vitals, Words,
+    budget::Budget,
     dial::{Dialler, DiallerConfig},
     gate::Gates,
-    line::{Line, LineSpec},
-    request_url::authority,
-    supervisor::{DrainAll, MakeLine, SupervisorSpec, TenantSupervisor},
+    line::{Line, LineSpec, MakeDialler},
+    report::ReportSpec,
+    supervisor::{MakeLine, SupervisorSpec, TenantSupervisor},
+    tenants::{Roster, RosterSpec},
     tls,
 };
 
 /// All connections of a gateway.
 pub struct Upstream {
-    supervisor: Addr<TenantSupervisor>,
+    roster: Arc<Roster>,
     arbiters: Vec<Arbiter>,
     directory: Arc<Directory>,
 }
@@ -28,8 +27,9 @@ pub struct Upstream {
 /// All connections of a gateway, before the first one dials.
 pub struct Prepared {
     threads: usize,
-    tenants: Vec<TenantConfig>,
+    roster: Arc<Roster>,
     lines: Lines,
+    vitals: Vitals,
 }
 
 /// What the connections give to and take from.
@@ -39,6 +39,19 @@ pub struct UpstreamDeps {
     pub journal: Arc<dyn Journal>,
     /// Where changes of state are published.
     pub fanout: Fanout,
+    /// What the fan-out tells deliveries to.
+    pub words: Words,
+    /// Reads the settings of the API's tenants.
+    pub reader: Arc<dyn TenantReader>,
+}
+
+/// Where the tenants come from. The same id in both: the file wins.
+#[derive(Debug, Default)]
+pub struct TenantSources {
+    /// Those of the configuration files.
+    pub files: Vec<TenantSettings>,
+    /// What the journal keeps: the tenants of the admin API, and who is paused.
+    pub stored: Vec<StoredTenant>,
 }
 
 impl Upstream {
@@ -48,34 +61,43 @@ impl Upstream {
     /// `ca_file` can't be used.
     pub fn prepare(
         config: &UpstreamConfig,
-        tenants: Vec<TenantConfig>,
+        tenants: TenantSources,
         deps: UpstreamDeps,
     ) -> Result<Prepared, UpstreamError> {
-        let dialler = DiallerConfig {
-            timeout: config.connect.timeout,
-            dead_after: config.heartbeat.dead_after,
-            max_message: config.max_message,
-            tls: tls::client_config(config.ca_file.as_deref())?,
-        };
-        let directory = Arc::new(Directory::default());
-        for tenant in &tenants {
-            directory.put(TenantSnapshot::new(tenant.id.clone(), tenant.source));
-        }
+        let threads = config.threads.max(1);
+        let vitals = Vitals::new(threads);
+        let metrics = UpstreamMetrics::default();
+        let in_flight_bytes = metrics.in_flight_bytes.clone();
+        let report = ReportSpec { directory: Arc::default(), fanout: deps.fanout, metrics };
         let lines = Lines {
             session: SessionConfig {
                 max_message: config.max_message,
                 heartbeat: config.heartbeat,
                 backoff: config.backoff,
                 in_flight: config.in_flight,
-                on_quarantine: Answer::Nack,
+                answers: AnswerConfig::default(),
             },
-            gates: Gates::new(config.connect),
-            dialler,
-            deps,
-            directory,
-            metrics: UpstreamMetrics::default(),
+            gates: Arc::new(Gates::new(config.connect)),
+            dialler: DiallerConfig {
+                timeout: config.connect.timeout,
+                dead_after: config.heartbeat.dead_after,
+                max_message: config.max_message,
+                tls: tls::client_config(config.ca_file.as_deref())?,
+            },
+            budget: Budget::new(config.in_flight_total, in_flight_bytes),
+            journal: Arc::clone(&deps.journal),
+            words: deps.words.clone(),
+            report: report.clone(),
         };
-        Ok(Prepared { threads: config.threads.max(1), tenants, lines })
+        let spec = RosterSpec {
+            journal: deps.journal,
+            reader: deps.reader,
+            report,
+            words: deps.words,
+            vitals: vitals.clone(),
+            max_message: config.max_message,
+        };
+        Ok(Prepared { threads, roster: Roster::new(spec, tenants), lines, vitals })
     }
 
     /// The tenants and their states.
@@ -86,39 +108,42 @@ impl Upstream {
     /// Ends every connection in order: reads no more, finishes commits, flushes answers, closes with 1001. Returns when
     /// the last one is gone; the caller sets the time limit.
     pub async fn drain(&self) {
-        let (sender, drained) = oneshot::channel();
-        self.supervisor.do_send(DrainAll(sender));
-        // An error means that the supervisor is gone, and its connections with it.
-        let _ = drained.await;
+        self.roster.drain().await;
     }
 }
 
 impl Prepared {
     /// The tenants and their states.
     pub fn directory(&self) -> Arc<Directory> {
-        Arc::clone(&self.lines.directory)
+        Arc::clone(&self.lines.report.directory)
+    }
+
+    /// The operations on tenants. They do nothing before [`Prepared::start`].
+    pub fn tenants(&self) -> Tenants {
+        Tenants::new(Arc::clone(&self.roster))
+    }
+
+    /// Whether the connections are well.
+    pub fn vitals(&self) -> Vitals {
+        self.vitals.clone()
     }
 
     /// Counters, shared.
     pub fn metrics(&self) -> UpstreamMetrics {
-        self.lines.metrics.clone()
+        self.lines.report.metrics.clone()
     }
 
-    /// Starts one connection per enabled tenant. Call inside an actix system.
+    /// Starts one connection per tenant. Call inside an actix system.
     pub fn start(self) -> Upstream {
-        let Self { threads, tenants, lines } = self;
+        let Self { threads, roster, lines, vitals } = self;
         let arbiters: Vec<_> = (0..threads).map(|_| Arbiter::new()).collect();
-        let directory = Arc::clone(&lines.directory);
-        let spec = SupervisorSpec {
-            tenants,
-            arbiters: arbiters.iter().map(Arbiter::handle).collect(),
-            directory: Arc::clone(&directory),
-            fanout: lines.deps.fanout.clone(),
-            metrics: lines.metrics.clone(),
-            make_line: lines.into_factory(),
-        };
-        let supervisor = TenantSupervisor::start_in_arbiter(&arbiters[0].handle(), |_| TenantSupervisor::new(spec));
-        Upstream { supervisor, arbiters, directory }
+        let handles: Vec<_> = arbiters.iter().map(Arbiter::handle).collect();
+        vitals.watch(&handles);
+        let directory = Arc::clone(&lines.report.directory);
+        let (first, report) = (arbiters[0].handle(), lines.report.clone());
+        let spec = SupervisorSpec { arbiters: handles, report, vitals, make_line: lines.into_factory() };
+        roster.start(TenantSupervisor::start_in_arbiter(&first, |_| TenantSupervisor::new(spec)));
+        Upstream { roster, arbiters, directory }
     }
 }
 
@@ -130,46 +155,48 @@ impl Drop for Upstream {
     }
 }
 
+impl fmt::Debug for UpstreamDeps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpstreamDeps").finish_non_exhaustive()
+    }
+}
+
 /// What every line is made of.
 struct Lines {
     session: SessionConfig,
-    gates: Gates,
+    gates: Arc<Gates>,
     dialler: DiallerConfig,
-    deps: UpstreamDeps,
-    directory: Arc<Directory>,
-    metrics: UpstreamMetrics,
+    budget: Arc<Budget>,
+    journal: Arc<dyn Journal>,
+    words: Words,
+    report: ReportSpec,
 }
 
 impl Lines {
     fn into_factory(self) -> MakeLine {
         let lines = Arc::new(self);
-        Arc::new(move |tenant| lines.factory(tenant))
-    }
-
-    fn factory(self: &Arc<Self>, tenant: TenantConfig) -> LineFactory {
-        let lines = Arc::clone(self);
-        Box::new(move |draining| {
-            let spec = LineSpec {
-                session: SessionConfig { on_quarantine: tenant.on_quarantine, ..lines.session.clone() },
-                journal: Arc::clone(&lines.deps.journal),
-                fanout: lines.deps.fanout.clone(),
-                directory: Arc::clone(&lines.directory),
-                metrics: lines.metrics.clone(),
-                gate: lines.gates.of(&authority(&tenant.url)),
-                dialler: thread_dialler(&lines.dialler),
-                tenant,
-                draining,
-            };
-            Box::pin(Line::new(spec).run())
+        Arc::new(move |life, desired| {
+            let lines = Arc::clone(&lines);
+            Box::new(move || {
+                let spec = LineSpec {
+                    desired,
+                    life,
+                    session: lines.session.clone(),
+                    journal: Arc::clone(&lines.journal),
+                    report: lines.report.clone(),
+                    gates: Arc::clone(&lines.gates),
+                    budget: Arc::clone(&lines.budget),
+                    words: lines.words.clone(),
+                    dialler: lines.diallers(),
+                };
+                Box::pin(Line::new(spec).run())
+            })
         })
     }
-}
 
-/// This thread's dialler: awc's client can't leave its thread, and one per thread serves all tenants there. The threads
-/// belong to one [`Upstream`], so there is one configuration.
-fn thread_dialler(config: &DiallerConfig) -> Dialler {
-    thread_local! {
-        static DIALLER: OnceCell<Dialler> = const { OnceCell::new() };
+    /// Asked at each dial: most tenants share their thread's dialler.
+    fn diallers(self: &Arc<Self>) -> MakeDialler {
+        let lines = Arc::clone(self);
+        Box::new(move |tenant| Dialler::for_tenant(&lines.dialler, tenant))
     }
-    DIALLER.with(|dialler| dialler.get_or_init(|| Dialler::new(config)).clone())
 }

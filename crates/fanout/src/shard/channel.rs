@@ -2,7 +2,8 @@ use std::collections::HashMap;
 
 use pushgate_model::{Seq, TenantId, TenantStatus};
 
-use crate::{message::ChannelKey, tail::Tail};
+use super::told::Told;
+use crate::{message::ChannelKey, record::Newest, tail::Tail};
 
 /// One tenant on one worker thread.
 #[derive(Debug)]
@@ -14,6 +15,9 @@ pub(crate) struct Channel {
     /// The tenant is gone. No new stream joins; the last one to leave frees the channel.
     pub(crate) removed: bool,
     pub(crate) tail: Tail,
+    /// The tail's last position, for other threads.
+    pub(crate) newest: Newest,
+    pub(crate) told: Told,
     pub(crate) status: Option<TenantStatus>,
     /// Counts changes of `status`.
     pub(crate) version: u32,
@@ -41,6 +45,8 @@ impl Channel {
             registered: false,
             removed: false,
             tail: Tail::new(Seq::ZERO),
+            newest: Newest::default(),
+            told: Told::default(),
             status: None,
             version: 0,
             members: Vec::new(),

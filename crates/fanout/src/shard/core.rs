@@ -15,10 +15,13 @@ use super::{
     merge,
     slot::{Places, Slot, Slots},
     tally::Tally,
+    told::Told,
 };
 use crate::{
+    Peer,
     fanout::Shared,
     message::{ChannelKey, ChannelState, Command, Control, Frame, Message, ShardId},
+    record::Record,
     tail::{Keep, Piece, Tail, TailFrame},
 };
 
@@ -112,12 +115,17 @@ impl Core {
 
     // Subscribers come and go.
 
-    pub(crate) fn join(&mut self, tenants: &[TenantId]) -> (u32, Members) {
+    pub(crate) fn join(&mut self, tenants: &[TenantId], peer: Peer) -> (u32, Members, Arc<Record>) {
+        let id = self.shared.roster.next_id();
         let heartbeat_at = self.heartbeat_at();
         let places = Places::new(tenants.len());
-        let slot = self.slots.insert(Slot { waker: None, heartbeat_at, resume_at: u64::MAX, places });
-        let members = tenants.iter().zip(0..).map(|(tenant, nth)| self.sit(tenant, slot, nth)).collect();
-        (slot, Members::new(members))
+        let slot = self.slots.insert(Slot { id, waker: None, heartbeat_at, resume_at: u64::MAX, places });
+        let members: Vec<_> = tenants.iter().zip(0..).map(|(tenant, nth)| self.sit(tenant, slot, nth)).collect();
+        let channels = members.iter().filter_map(|member| self.channels.get(member.channel));
+        let carried = channels.map(|channel| (channel.tenant.clone(), channel.newest.clone()));
+        let record = Arc::new(Record::new(id, carried, peer));
+        self.shared.roster.join(&record);
+        (slot, Members::new(members), record)
     }
 
     fn sit(&mut self, tenant: &TenantId, slot: u32, nth: u32) -> Member {
@@ -132,7 +140,6 @@ impl Core {
                 slot.places.set(nth, place);
             }
         }
-        self.shared.roster.join(tenant);
         Member { channel: index, nth, seen: NOT_OPEN }
     }
 
@@ -147,14 +154,16 @@ impl Core {
 
     fn stand_up(&mut self, slot: u32, member: Member) {
         let Some(channel) = self.channels.get_mut(member.channel) else { return };
-        let Some(place) = self.slots.get_mut(slot).map(|slot| slot.places.get(member.nth)) else { return };
+        let Some((id, place)) = self.slots.get_mut(slot).map(|slot| (slot.id, slot.places.get(member.nth))) else {
+            return;
+        };
         channel.members.swap_remove(place as usize);
         if let Some(&moved) = channel.members.get(place as usize)
             && let Some(slot) = self.slots.get_mut(moved.slot)
         {
             slot.places.set(moved.nth, place);
         }
-        self.shared.roster.leave(&channel.tenant);
+        self.shared.roster.leave(&channel.tenant, id);
         if channel.members.is_empty() {
             channel.idle_since = self.now;
             if channel.removed {
@@ -190,6 +199,7 @@ impl Core {
             let Some(channel) = self.channels.by_key(key) else { continue };
             let before = channel.tail.bytes();
             if channel.registered && channel.tail.append(TailFrame { seq, bytes, received_at }) {
+                channel.newest.set(seq);
                 channel.tail.shrink(self.shared.config.tail_bytes_per_tenant, Keep::Newest);
                 self.tail_bytes = self.tail_bytes - before + channel.tail.bytes();
                 touch(&mut self.touched, key, channel);
@@ -239,6 +249,7 @@ impl Core {
         if !channel.registered || channel.tail.last() < state.last {
             self.tail_bytes -= channel.tail.bytes();
             channel.tail = Tail::new(state.last);
+            channel.newest.set(state.last);
             channel.registered = true;
         }
         if state.status.is_some() && channel.status != state.status {
@@ -273,6 +284,9 @@ impl Core {
         let mut idle = Vec::new();
         for (index, channel) in self.channels.iter_mut() {
             channel.tail.forget_joined();
+            // Whoever was told may have lost it, as a connection does that crashed: the next stream that writes these
+            // pushes tells it again.
+            channel.told = Told::default();
             if channel.members.is_empty() && now >= channel.idle_since + LINGER {
                 idle.push(index);
             }
@@ -379,6 +393,16 @@ impl Core {
             merge::take(tails(), cursor, limit)
         };
         piece.map_or(Take::Nothing, Take::Piece)
+    }
+
+    /// A stream wrote all pushes of one of its tenants in this range. Says whose and up to where, when that is news.
+    ///
+    /// The tail of a tenant that is gone ends with it, while the stream may have written later pushes of others. Should the
+    /// name have returned, its new pushes are none that this stream wrote.
+    pub(crate) fn delivered(&mut self, member: Member, after: Seq, upto: Seq) -> Option<(TenantId, Seq)> {
+        let channel = self.channels.get_mut(member.channel)?;
+        let upto = if channel.removed { upto.min(channel.tail.last()) } else { upto };
+        (after < upto && channel.told.add(after, upto)).then(|| (channel.tenant.clone(), upto))
     }
 
     /// A stream begins to read a page; says how many bytes it may have. Pages share the bound of the tails: the more

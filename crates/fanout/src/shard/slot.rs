@@ -3,6 +3,8 @@ use std::task::Waker;
 /// What a shard keeps of one subscriber, so that it can wake it.
 #[derive(Debug, Default)]
 pub(crate) struct Slot {
+    /// The stream's id in the roster.
+    pub(crate) id: u64,
     /// Set while the subscriber waits; taken when it is woken, so that nobody is woken twice.
     pub(crate) waker: Option<Waker>,
     /// When a heartbeat is due, in milliseconds of the shard's clock.

@@ -6,8 +6,8 @@ use std::{
 };
 
 use pushgate_journal::{
-    Append, Bounds, BoxFuture, Health, HistoryItem, Journal, JournalError, JournalMetrics, Page, ReadQuery,
-    Unavailable, testing::MemoryJournal,
+    Append, Bounds, BoxFuture, Health, HistoryItem, Journal, JournalError, JournalMetrics, Page, QuarantineQuery,
+    Quarantined, QuarantinedRaw, ReadQuery, StoredTenant, Unavailable, testing::MemoryJournal,
 };
 use pushgate_model::{Epoch, Seq, TenantId};
 use tokio::sync::watch;
@@ -111,6 +111,34 @@ impl Journal for Gate {
 
     fn bounds(&self, tenants: Vec<TenantId>) -> BoxFuture<'_, Result<Bounds, JournalError>> {
         Box::pin(self.pass(self.journal.bounds(tenants)))
+    }
+
+    fn tenants(&self) -> BoxFuture<'_, Result<Vec<StoredTenant>, JournalError>> {
+        self.journal.tenants()
+    }
+
+    fn put_tenant(&self, tenant: StoredTenant) -> BoxFuture<'_, Result<(), JournalError>> {
+        self.journal.put_tenant(tenant)
+    }
+
+    fn delete_tenant(&self, tenant: TenantId) -> BoxFuture<'_, Result<(), JournalError>> {
+        self.journal.delete_tenant(tenant)
+    }
+
+    fn purge(&self, tenant: TenantId) -> BoxFuture<'_, Result<(), JournalError>> {
+        self.journal.purge(tenant)
+    }
+
+    fn quarantine(&self, query: QuarantineQuery) -> BoxFuture<'_, Result<Vec<Quarantined>, JournalError>> {
+        self.journal.quarantine(query)
+    }
+
+    fn quarantined(&self, id: u64) -> BoxFuture<'_, Result<Option<QuarantinedRaw>, JournalError>> {
+        self.journal.quarantined(id)
+    }
+
+    fn delete_quarantined(&self, id: u64) -> BoxFuture<'_, Result<bool, JournalError>> {
+        self.journal.delete_quarantined(id)
     }
 
     fn health(&self) -> watch::Receiver<Health> {

@@ -1,7 +1,10 @@
 //! What several units together must hold.
 
+mod blips;
+mod delivery;
 mod events;
 mod gate;
+mod listing;
 mod seam;
 mod streams;
 mod world;

@@ -3,20 +3,21 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use pushgate_model::{Cursor, Seq, TenantId};
+use pushgate_model::{ConnectionState, Cursor, Seq, TenantId};
 
 use super::{
     gate::Mode,
-    seq, tenant,
+    seq,
     world::{TestStream, World},
 };
 use crate::{FanoutConfig, Resume};
 
-const TENANTS: [&str; 3] = ["a", "b", "c"];
-const REASONS: [&str; 3] = ["one", "two", "three"];
+pub(super) const TENANTS: [&str; 3] = ["a", "b", "c"];
+const STATES: [(ConnectionState, &str); 3] =
+    [(ConnectionState::Backoff, "one"), (ConnectionState::Connected, "two"), (ConnectionState::Connected, "three")];
 
 #[derive(Clone, Debug)]
-enum Op {
+pub(super) enum Op {
     Commit(Vec<usize>),
     Dispatch(usize),
     Receive { shard: usize, messages: usize },
@@ -26,11 +27,11 @@ enum Op {
     Drop { stream: usize },
     Beat(u64),
     Gate(Mode),
-    Publish { tenant: usize, reason: usize },
+    Publish { tenant: usize, state: usize },
 }
 
 #[derive(Clone, Copy, Debug)]
-enum From {
+pub(super) enum From {
     Live,
     Earliest,
     Back(u64),
@@ -39,7 +40,7 @@ enum From {
     Malformed,
 }
 
-fn op() -> impl Strategy<Value = Op> {
+pub(super) fn op() -> impl Strategy<Value = Op> {
     let from = prop_oneof![
         2 => Just(From::Live),
         2 => Just(From::Earliest),
@@ -59,12 +60,12 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0..8_usize).prop_map(|stream| Op::Drop { stream }),
         2 => (1..8_000_u64).prop_map(Op::Beat),
         1 => mode.prop_map(Op::Gate),
-        1 => (0..TENANTS.len(), 0..REASONS.len()).prop_map(|(tenant, reason)| Op::Publish { tenant, reason }),
+        1 => (0..TENANTS.len(), 0..STATES.len()).prop_map(|(tenant, state)| Op::Publish { tenant, state }),
     ]
 }
 
 /// All limits so small that each is met.
-fn tiny() -> FanoutConfig {
+pub(super) fn tiny() -> FanoutConfig {
     FanoutConfig {
         heartbeat: Duration::from_secs(15),
         tail_bytes: 2_500,
@@ -76,7 +77,7 @@ fn tiny() -> FanoutConfig {
     }
 }
 
-fn apply(world: &mut World, op: &Op) {
+pub(super) fn apply(world: &mut World, op: &Op) {
     let head = world.head();
     let back = |by: u64| seq(head.get().saturating_sub(by));
     match op {
@@ -100,7 +101,10 @@ fn apply(world: &mut World, op: &Op) {
         }
         Op::Beat(millis) => world.beat(*millis),
         Op::Gate(mode) => world.gate.set(*mode),
-        Op::Publish { tenant, reason } => world.publish(TENANTS[*tenant], REASONS[*reason]),
+        Op::Publish { tenant, state } => {
+            let (state, reason) = STATES[*state];
+            world.publish(TENANTS[*tenant], state, reason);
+        }
     }
 }
 
@@ -209,8 +213,8 @@ fn check_settled(world: &World, stream: &TestStream) {
             "open" => Some(event.data["tenants"][tenant.as_str()]["reason"].clone()),
             _ => None,
         });
-        let expected = world.published(tenant).cloned();
-        assert_eq!(known.unwrap().as_str(), expected.as_deref(), "the last state of {tenant} was told");
+        let expected = world.published(tenant).and_then(|status| status.reason.as_deref());
+        assert_eq!(known.unwrap().as_str(), expected, "the last state of {tenant} was told");
     }
 }
 
@@ -248,7 +252,7 @@ fn what_was_under_way_for_an_earlier_channel_does_not_reach_its_successor() {
     let mut world = World::new(&tiny(), 1);
     world.subscribe(0, &["a"], Resume::Live);
     world.settle();
-    world.publish("a", "one");
+    world.publish("a", ConnectionState::Backoff, "one");
     world.dispatch(usize::MAX);
     world.streams.clear();
     world.beat(10_000);
@@ -360,7 +364,7 @@ fn after_the_farewell_of_a_tenant_none_of_its_pushes_follows() {
     assert_eq!(world.poll(0, 2), 1, "it has opened");
     world.gate.set(Mode::HeldAfter);
     assert_eq!(world.poll(0, usize::MAX), 0, "it waits for a page that has pushes of both");
-    world.shared.queue.remove(&tenant("a"));
+    world.remove("a");
     world.settle();
     let events: Vec<_> = world.streams[0].events.iter().map(|(event, _)| event).collect();
     let farewell = events.iter().position(|event| event.name == "tenant-removed").unwrap();
@@ -377,7 +381,7 @@ fn a_name_that_returns_after_a_removal_has_its_history() {
         world.commit(&["a"]);
         world.settle();
     }
-    world.shared.queue.remove(&tenant("a"));
+    world.remove("a");
     world.settle();
     assert!(world.streams[0].ended);
     world.subscribe(0, &["a"], Resume::After(world.cursor(seq(world.head().get() - 2))));

@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use pushgate_journal::{Append, CommitSink, Entry, Journal, testing::MemoryJournal};
-use pushgate_model::{Answer, Cursor, Push, StoredPush, Timestamp};
+use pushgate_model::{Answer, ConnectionState, Cursor, Push, Seq, StoredPush, TenantId, TenantStatus, Timestamp};
 use tokio::task::LocalSet;
 
 use super::{
@@ -17,7 +17,10 @@ use super::{
     gate::{Gate, Mode},
     seq, status, tenant,
 };
-use crate::{CommitInlet, Fanout, FanoutConfig, FanoutInbox, Resume, Shard, Subscribe, Subscriber};
+use crate::{
+    CommitInlet, DeliverySink, Fanout, FanoutConfig, FanoutInbox, NoDeliverySink, Peer, Resume, Shard, Subscribe,
+    Subscriber,
+};
 
 struct Gateway {
     gate: Arc<Gate>,
@@ -32,9 +35,13 @@ struct Events {
 
 impl Gateway {
     fn start(config: FanoutConfig) -> Self {
+        Self::telling(config, Arc::new(NoDeliverySink))
+    }
+
+    fn telling(config: FanoutConfig, sink: Arc<dyn DeliverySink>) -> Self {
         let (inlet, inbox) = Fanout::channel(64);
         let gate = Gate::new(MemoryJournal::new(Box::new(inlet)));
-        let fanout = Fanout::start(config, Arc::clone(&gate) as _, inbox);
+        let fanout = Fanout::start(config, Arc::clone(&gate) as _, inbox, sink);
         let shard = fanout.shard();
         Self { gate, fanout, shard }
     }
@@ -58,7 +65,9 @@ impl Gateway {
 
     fn subscribe(&self, tenants: &[&str], resume: Resume) -> Events {
         let tenants = tenants.iter().map(|id| tenant(id)).collect();
-        Events { stream: self.shard.subscribe(Subscribe { tenants, resume }), waiting: Vec::new().into_iter() }
+        let peer = Peer::default();
+        let stream = self.shard.subscribe(Subscribe { tenants, resume, peer });
+        Events { stream, waiting: Vec::new().into_iter() }
     }
 
     async fn subscribed(&self, tenants: &[&str], resume: Resume) -> Events {
@@ -227,11 +236,12 @@ fn a_change_of_the_connection_is_told_once_with_its_latest_state() {
         let mut events = gateway.subscribe(&["a", "b"], Resume::Live);
         let open = events.next().await;
         assert_eq!(open.data["tenants"]["a"]["reason"], "before");
-        gateway.fanout.publish(&tenant("a"), status("after"));
+        let connected = TenantStatus { state: ConnectionState::Connected, ..status("after") };
+        gateway.fanout.publish(&tenant("a"), connected.clone());
         let change = events.next().await;
         assert_eq!((change.name.as_str(), change.id), ("upstream", None));
         assert_eq!((&change.data["tenant"], &change.data["reason"]), (&"a".into(), &"after".into()));
-        gateway.fanout.publish(&tenant("a"), status("after"));
+        gateway.fanout.publish(&tenant("a"), connected);
         gateway.push("b", "1").await;
         assert_eq!(events.titles(1).await, ["1"], "the same state is no news");
     });
@@ -347,10 +357,24 @@ fn deliveries_are_counted() {
 }
 
 #[test]
+fn a_written_push_is_told() {
+    worker(|| async {
+        let (told, ranges) = mpsc::channel();
+        let gateway = Gateway::telling(FanoutConfig::default(), Arc::new(Told(told)));
+        let mut events = gateway.subscribed(&["a"], Resume::Live).await;
+        gateway.push("a", "1").await;
+        assert_eq!(events.titles(1).await, ["1"]);
+        assert!(ranges.try_recv().is_err());
+        assert!(is_pending(&mut events.stream));
+        assert_eq!(ranges.try_recv().unwrap(), (tenant("a"), seq(0), seq(1)));
+    });
+}
+
+#[test]
 fn the_loop_shows_progress_and_ends_with_the_last_handle() {
     let (mut inlet, inbox) = Fanout::channel(1);
     let gate = Gate::new(MemoryJournal::new(Box::new(Nowhere)));
-    let fanout = Fanout::start(FanoutConfig::default(), gate, inbox);
+    let fanout = Fanout::start(FanoutConfig::default(), gate, inbox, Arc::new(NoDeliverySink));
     let begun = fanout.last_progress();
     let deadline = Instant::now() + Duration::from_secs(30);
     while fanout.last_progress() == begun {
@@ -376,6 +400,14 @@ fn an_inbox_that_is_never_started_sets_the_writer_free() {
     drop(inbox);
     finished.recv_timeout(Duration::from_secs(30)).unwrap();
     writer.join().unwrap();
+}
+
+struct Told(mpsc::Sender<(TenantId, Seq, Seq)>);
+
+impl DeliverySink for Told {
+    fn delivered(&self, tenant: &TenantId, after: Seq, upto: Seq) {
+        self.0.send((tenant.clone(), after, upto)).unwrap();
+    }
 }
 
 struct Nowhere;

@@ -4,26 +4,26 @@ use std::{
     pin::{Pin, pin},
     rc::Rc,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use futures_util::Stream;
 use pushgate_journal::{Append, CommitSink, Entry, Journal, testing::MemoryJournal};
-use pushgate_model::{Answer, Cursor, Push, Seq, StoredPush, TenantId, Timestamp};
+use pushgate_model::{Answer, ConnectionState, Cursor, Push, Seq, StoredPush, TenantId, TenantStatus, Timestamp};
 use tokio::sync::mpsc;
 
 use super::{
     events::{Event, parse},
     gate::{Gate, Mode},
-    seq, status, tenant,
+    seq, tenant,
 };
 use crate::{
-    FanoutConfig, Resume, Shard, Subscribe, Subscriber,
+    DeliverySink, FanoutConfig, Peer, Resume, Shard, Subscribe, Subscriber,
     dispatch::Dispatcher,
     fanout::Shared,
     message::{Command, Message},
@@ -39,12 +39,27 @@ pub(super) struct World {
     pub(super) commits: Vec<(TenantId, Seq)>,
     /// By tenant.
     pub(super) trimmed: HashMap<TenantId, Seq>,
-    published: HashMap<TenantId, String>,
+    published: HashMap<TenantId, TenantStatus>,
+    sink: Arc<Ranges>,
     dispatcher: Dispatcher,
     /// Taken from the queue, not dispatched yet.
     backlog: VecDeque<Batch>,
     shards: Vec<(Rc<Shard>, mpsc::Receiver<Message>)>,
+    base: Instant,
+    /// In milliseconds after `base`.
     now: u64,
+}
+
+/// A range that was told as delivered: of a tenant, above the first position, up to and with the second.
+pub(super) type Range = (TenantId, Seq, Seq);
+
+#[derive(Default)]
+struct Ranges(Mutex<Vec<Range>>);
+
+impl DeliverySink for Ranges {
+    fn delivered(&self, tenant: &TenantId, after: Seq, upto: Seq) {
+        self.0.lock().unwrap().push((tenant.clone(), after, upto));
+    }
 }
 
 /// A stream and what it has written.
@@ -56,6 +71,8 @@ pub(super) struct TestStream {
     pub(super) head: Seq,
     /// Each event with the highest position of its tenants that had been trimmed by then.
     pub(super) events: Vec<(Event, Seq)>,
+    /// What was told because of this stream, with how many of its events had been written before.
+    pub(super) delivered: Vec<(Range, usize)>,
     pub(super) ended: bool,
 }
 
@@ -84,7 +101,8 @@ impl World {
         queue.take(Duration::ZERO);
         commits.extend(commit(&gate, &["c", "b"]));
         let journal: Arc<dyn Journal> = Arc::clone(&gate) as _;
-        let shared = Arc::new(Shared::new(config.clone(), journal, queue));
+        let sink = Arc::<Ranges>::default();
+        let shared = Arc::new(Shared::new(config.clone(), journal, queue, Arc::clone(&sink) as _));
         let dispatcher = Dispatcher::new(Arc::clone(&shared.log), shared.metrics.clone());
         let shards = (0..shards)
             .map(|_| {
@@ -101,9 +119,11 @@ impl World {
             commits,
             trimmed: HashMap::new(),
             published: HashMap::new(),
+            sink,
             dispatcher,
             backlog: VecDeque::new(),
             shards,
+            base: Instant::now(),
             now: 0,
         }
     }
@@ -127,9 +147,15 @@ impl World {
         }
     }
 
-    pub(super) fn publish(&mut self, id: &str, reason: &'static str) {
-        self.shared.queue.publish(&tenant(id), status(reason));
-        self.published.insert(tenant(id), reason.to_owned());
+    pub(super) fn publish(&mut self, id: &str, state: ConnectionState, reason: &'static str) {
+        let status = TenantStatus { state, since: Timestamp::from_millis(self.now), reason: Some(reason.into()) };
+        self.shared.queue.publish(&tenant(id), status.clone());
+        self.published.insert(tenant(id), status);
+    }
+
+    pub(super) fn remove(&mut self, id: &str) {
+        self.shared.queue.remove(&tenant(id));
+        self.published.remove(&tenant(id));
     }
 
     /// Lets dispatch do all that waits, but at most so many batches.
@@ -137,7 +163,8 @@ impl World {
         let mut lanes = self.shared.queue.take(Duration::ZERO).unwrap();
         self.backlog.append(&mut lanes.commits);
         let count = batches.min(self.backlog.len());
-        self.dispatcher.handle(Lanes { commits: self.backlog.drain(..count).collect(), ..lanes });
+        let now = self.base + Duration::from_millis(self.now);
+        self.dispatcher.handle(Lanes { commits: self.backlog.drain(..count).collect(), ..lanes }, now);
         self.dispatcher.catch_up();
     }
 
@@ -156,13 +183,15 @@ impl World {
     }
 
     pub(super) fn subscribe(&mut self, shard: usize, tenants: &[&str], resume: Resume) {
-        let request = Subscribe { tenants: tenants.iter().map(|id| tenant(id)).collect(), resume };
+        let tenants = tenants.iter().map(|id| tenant(id)).collect();
+        let request = Subscribe { tenants, resume, peer: Peer::default() };
         self.streams.push(TestStream {
             subscriber: Box::pin(self.shards[shard].0.subscribe(request.clone())),
             flag: Arc::new(Flag(AtomicBool::new(true))),
             request,
             head: self.head(),
             events: Vec::new(),
+            delivered: Vec::new(),
             ended: false,
         });
     }
@@ -182,7 +211,10 @@ impl World {
             if stream.ended || !stream.flag.0.load(Ordering::Relaxed) {
                 break;
             }
-            match stream.subscriber.as_mut().poll_next(&mut Context::from_waker(&waker)) {
+            let written = stream.events.len();
+            let polled = stream.subscriber.as_mut().poll_next(&mut Context::from_waker(&waker));
+            stream.delivered.extend(self.sink.0.lock().unwrap().drain(..).map(|range| (range, written)));
+            match polled {
                 Poll::Ready(Some(piece)) => stream.events.extend(parse(&piece).into_iter().map(|e| (e, trimmed))),
                 Poll::Ready(None) => stream.ended = true,
                 // It may be woken again from now on. A wake-up during the poll would be seen by the next one anyway.
@@ -215,7 +247,7 @@ impl World {
         }
     }
 
-    pub(super) fn published(&self, tenant: &TenantId) -> Option<&String> {
+    pub(super) fn published(&self, tenant: &TenantId) -> Option<&TenantStatus> {
         self.published.get(tenant)
     }
 }

@@ -59,8 +59,15 @@ pub(crate) fn request(addr: SocketAddr, method: &str, path: &str, headers: &[&st
 
 /// Any method, with a body.
 pub(crate) fn send(addr: SocketAddr, method: &str, path: &str, body: &str) -> Answer {
-    let mut stream = Stream::open(addr, method, path, &[&format!("Content-Length: {}", body.len())]);
-    stream.socket.write_all(body.as_bytes()).unwrap();
+    send_with(addr, (method, path), &[], body)
+}
+
+/// Any method, with further header lines and a body.
+pub(crate) fn send_with(addr: SocketAddr, (method, path): (&str, &str), headers: &[&str], body: &str) -> Answer {
+    let length = format!("Content-Length: {}", body.len());
+    let headers: Vec<_> = headers.iter().copied().chain([length.as_str()]).collect();
+    let mut stream = Stream::open(addr, method, path, &headers);
+    stream.write(body.as_bytes());
     stream.answer()
 }
 
@@ -93,8 +100,13 @@ impl Stream {
         Self { socket, read: Vec::new() }
     }
 
+    /// Sends more of a request.
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        self.socket.write_all(bytes).unwrap();
+    }
+
     /// The whole answer, up to the end of the connection.
-    fn answer(mut self) -> Answer {
+    pub(crate) fn answer(mut self) -> Answer {
         let mut answer = self.head();
         while self.more() {}
         answer.body = String::from_utf8(self.read).unwrap();

@@ -9,12 +9,18 @@ use std::{
 
 use actix_web::rt::System;
 use futures_util::FutureExt as _;
-use pushgate_fanout::{Fanout, FanoutConfig};
+use pushgate_fanout::{DeliverySink, Fanout, FanoutConfig};
 use pushgate_http::{AdminConfig, Deps, Http, HttpConfig, HttpHandle, Lifecycle, PublicConfig, StreamLimits, bind};
-use pushgate_journal::{Append, Entry, Journal as _, testing::MemoryJournal};
+use pushgate_journal::{Append, Appended, Entry, Journal as _, QuarantineEntry, testing::MemoryJournal};
 use pushgate_model::{Answer, ConnectionState, Push, TenantId, TenantStatus, Timestamp};
-use pushgate_upstream::{Directory, Source, TenantSnapshot, UpstreamMetrics};
+use pushgate_upstream::{Directory, Prepared, Source, TenantSnapshot, TenantSources, Upstream, UpstreamDeps, Words};
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
+
+use crate::{
+    client::{get, request, send_with},
+    settings::{self, Reader},
+};
 
 /// How long a test waits for something that must happen.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -28,6 +34,15 @@ pub(crate) struct Gateway {
     directory: Arc<Directory>,
     handle: HttpHandle,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What the tenants' connections do.
+#[derive(Clone, Copy, Debug)]
+enum Connections {
+    /// Nothing: a tenant's state is what a test says.
+    Idle,
+    /// They dial.
+    Dialling,
 }
 
 impl Gateway {
@@ -48,27 +63,29 @@ impl Gateway {
         Self::start_unready_with(|_| {})
     }
 
+    /// Ready and with connections: the tenants `acme` and `globex` of the files, which dial where nobody listens.
+    pub(crate) fn start_dialling() -> Self {
+        let gateway = Self::open(config(), Connections::Dialling);
+        gateway.lifecycle.set_ready();
+        gateway
+    }
+
     fn start_unready_with(change: impl FnOnce(&mut HttpConfig)) -> Self {
         let mut config = config();
         change(&mut config);
-        let (inlet, inbox) = Fanout::channel(64);
-        let journal = MemoryJournal::new(Box::new(inlet));
-        let fanout = Fanout::start(FanoutConfig::default(), journal.clone(), inbox);
-        let (directory, lifecycle) = (Arc::<Directory>::default(), Lifecycle::default());
-        let deps = Deps {
-            fanout: fanout.clone(),
-            journal: journal.clone(),
-            directory: directory.clone(),
-            upstream_metrics: UpstreamMetrics::default(),
-            lifecycle: lifecycle.clone(),
-        };
-        let http = bind(config, deps).unwrap();
-        let (public, admin, handle) = (http.public_addr, http.admin_addr, http.handle());
-        let thread = Some(thread::spawn(move || serve(http)));
-        let gateway = Self { public, admin, journal, lifecycle, fanout, directory, handle, thread };
+        let gateway = Self::open(config, Connections::Idle);
         gateway.put("acme", ConnectionState::Connected);
         gateway.put("globex", ConnectionState::Backoff);
         gateway
+    }
+
+    fn open(config: HttpConfig, connections: Connections) -> Self {
+        let (journal, prepared, deps) = parts();
+        let (fanout, directory, lifecycle) = (deps.fanout.clone(), deps.directory.clone(), deps.lifecycle.clone());
+        let http = bind(config, deps).unwrap();
+        let (public, admin, handle) = (http.public_addr, http.admin_addr, http.handle());
+        let thread = Some(thread::spawn(move || serve(http, prepared, connections)));
+        Self { public, admin, journal, lifecycle, fanout, directory, handle, thread }
     }
 
     /// Adds a tenant, or changes its state.
@@ -85,9 +102,32 @@ impl Gateway {
             pushes: 7,
             duplicates: 2,
             answers: 9,
+            last_close: None,
+            in_flight: 4,
+            waits: 5,
             source: Source::File,
         });
         self.fanout.publish(&id, status);
+    }
+
+    /// Changes what is known about a tenant.
+    pub(crate) fn change(&self, id: &str, change: impl FnOnce(&mut TenantSnapshot)) {
+        let mut snapshot = self.directory.get(&tenant(id)).unwrap();
+        change(&mut snapshot);
+        self.directory.put(snapshot);
+    }
+
+    /// Makes a tenant by the admin API that never dials. Needs connections.
+    pub(crate) fn make(&self, id: &str) {
+        let path = format!("/api/tenants/{id}");
+        let made = send_with(self.admin, ("PUT", &path), &["Content-Type: application/json"], r#"{"enabled":false}"#);
+        assert_eq!(made.status, 201, "{made:?}");
+    }
+
+    /// Removes a tenant by the admin API.
+    pub(crate) fn remove(&self, id: &str) {
+        let removed = request(self.admin, "DELETE", &format!("/api/tenants/{id}"), &[]);
+        assert_eq!(removed.status, 204, "{removed:?}");
     }
 
     /// Commits one push with the given id, and an answer unless that is still due.
@@ -102,14 +142,35 @@ impl Gateway {
             title: "title".to_owned(),
             body: body.to_owned(),
         };
-        let append = Append {
-            tenant: tenant(tenant_id),
-            entry: Entry::Push { push, answer },
-            received_at: Timestamp::from_millis(5_000),
-            tag: 0,
-            reply: mpsc::channel(1).0,
-        };
+        self.append(tenant_id, Entry::Push { push, answer });
+    }
+
+    /// Puts bytes into quarantine.
+    pub(crate) fn quarantine(&self, tenant_id: &str, raw: &'static [u8], push_id: Option<&str>) {
+        let push_id = push_id.map(Into::into);
+        let entry = QuarantineEntry { raw: raw.into(), push_id, reason: "malformed", size: raw.len() as u64 };
+        self.append(tenant_id, Entry::Quarantine(entry));
+    }
+
+    fn append(&self, tenant_id: &str, entry: Entry) -> Appended {
+        let (reply, mut replies) = mpsc::channel(1);
+        let append =
+            Append { tenant: tenant(tenant_id), entry, received_at: Timestamp::from_millis(5_000), tag: 0, reply };
         self.journal.append(append).now_or_never().expect("a journal in memory never waits").unwrap();
+        replies.try_recv().unwrap()
+    }
+
+    /// Asks the admin API for a tenant until it is as `wanted`.
+    pub(crate) fn wait_for_tenant(&self, id: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let tenant = get(self.admin, &format!("/api/tenants/{id}"), &[]).json();
+            if wanted(&tenant) {
+                return tenant;
+            }
+            assert!(Instant::now() < until, "{tenant}");
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Waits until `tenant` has exactly `count` streams.
@@ -155,19 +216,42 @@ pub(crate) fn config() -> HttpConfig {
 
 /// Dependencies of a gateway that nobody asks for anything.
 pub(crate) fn deps() -> Deps {
-    let (inlet, inbox) = Fanout::channel(1);
-    let journal = MemoryJournal::new(Box::new(inlet));
-    Deps {
-        fanout: Fanout::start(FanoutConfig::default(), journal.clone(), inbox),
-        journal,
-        directory: Arc::default(),
-        upstream_metrics: UpstreamMetrics::default(),
-        lifecycle: Lifecycle::default(),
-    }
+    parts().2
 }
 
-fn serve(http: Http) {
-    System::new().block_on(http.run()).unwrap();
+/// A journal in memory, connections that did not begin yet, and what the listeners get of them.
+fn parts() -> (Arc<MemoryJournal>, Prepared, Deps) {
+    let words = Words::default();
+    let (inlet, inbox) = Fanout::channel(64);
+    let journal = MemoryJournal::new(Box::new(inlet));
+    let sink: Arc<dyn DeliverySink> = Arc::new(words.clone());
+    let fanout = Fanout::start(FanoutConfig::default(), journal.clone(), inbox, sink);
+    let reader = Arc::new(Reader);
+    let files = ["acme", "globex"].map(|id| settings::of_file(id, &json!({ "bearer": "s3cret" })));
+    let sources = TenantSources { files: files.into(), stored: Vec::new() };
+    let upstream = UpstreamDeps { journal: journal.clone(), fanout: fanout.clone(), words, reader };
+    let prepared = Upstream::prepare(&settings::upstream(), sources, upstream).unwrap();
+    let deps = Deps {
+        fanout,
+        journal: journal.clone(),
+        directory: prepared.directory(),
+        tenants: prepared.tenants(),
+        vitals: prepared.vitals(),
+        upstream_metrics: prepared.metrics(),
+        lifecycle: Lifecycle::default(),
+    };
+    (journal, prepared, deps)
+}
+
+fn serve(http: Http, prepared: Prepared, connections: Connections) {
+    System::new().block_on(async move {
+        // Either is kept as long as the listeners are open.
+        let (_idle, _dialling) = match connections {
+            Connections::Idle => (Some(prepared), None),
+            Connections::Dialling => (None, Some(prepared.start())),
+        };
+        http.run().await.unwrap();
+    });
 }
 
 fn tenant(id: &str) -> TenantId {

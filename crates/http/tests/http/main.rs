@@ -11,4 +11,8 @@ mod history;
 mod listeners;
 mod metrics;
 mod probes;
+mod quarantine;
+mod settings;
 mod streams;
+mod tenants;
+mod words;

@@ -150,3 +150,35 @@ fn before_the_tenants_are_loaded_a_stream_is_told_to_come_back() {
     let metrics = get(gateway.admin, "/metrics", &[]).body;
     assert!(metrics.contains("pushgate_http_streams_refused_total{reason=\"starting\"} 2"), "{metrics}");
 }
+
+#[test]
+fn a_removed_tenant_ends_its_streams_and_is_no_content_until_its_name_returns() {
+    let gateway = Gateway::start_dialling();
+    gateway.make("beta");
+    let (mut one, _) = Stream::events(gateway.public, "/events/beta", &[EVENTS]);
+    let (mut both, _) = Stream::events(gateway.public, "/events?tenant=beta&tenant=globex", &[EVENTS]);
+    one.until("event: open");
+    both.until("event: open");
+    gateway.remove("beta");
+    assert!(one.rest().contains("event: tenant-removed\ndata: {\"tenant\":\"beta\"}"));
+    assert!(both.until("event: tenant-removed").contains("beta"));
+    gateway.commit("globex", "still-here", None);
+    both.until("still-here");
+
+    let gone = get(gateway.public, "/events/beta", &[EVENTS]);
+    assert_eq!((gone.status, gone.body.as_str(), gone.header("content-type")), (204, "", None));
+    assert_eq!(request(gateway.public, "HEAD", "/events/beta", &[EVENTS]).status, 204);
+    assert_eq!(get(gateway.public, "/events?tenant=beta&tenant=nobody", &[EVENTS]).problem(), "unknown-tenant");
+    assert_eq!(get(gateway.public, "/tenants/beta/pushes", &[]).problem(), "unknown-tenant");
+    let (mut rest, head) = Stream::events(gateway.public, "/events?tenant=beta&tenant=globex", &[EVENTS]);
+    assert_eq!(head.status, 200);
+    let open = rest.until("event: open");
+    assert!(open.contains("\"globex\"") && !open.contains("\"beta\""), "{open}");
+
+    gateway.make("beta");
+    let (mut again, head) = Stream::events(gateway.public, "/events/beta", &[EVENTS]);
+    assert_eq!(head.status, 200);
+    again.until("event: open");
+    gateway.commit("beta", "back-again", None);
+    again.until("back-again");
+}

@@ -2,13 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use pushgate_model::{Answer, Push, Seq, StoredPush, TenantId, Timestamp};
+use pushgate_model::{Answer, Push, PushId, Seq, StoredPush, TenantId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
 use super::{fault::Fault, ledger::Ledger, shared::Progress};
-use crate::{Append, AppendOutcome, Appended, Entry, QUARANTINE_OVERHEAD, QuarantineEntry};
+use crate::{
+    AnsweredBy, Append, AppendOutcome, Appended, Entry, QUARANTINE_OVERHEAD, QuarantineEntry, recorded::Recorded,
+};
 
 /// After so many members the writer shows progress.
 const STRIDE: usize = 256;
@@ -24,10 +26,19 @@ pub(super) struct Pen<'a> {
     pub(super) stored: Vec<Arc<StoredPush>>,
 }
 
-/// Who waits for an outcome.
+/// Who waits for an outcome. Dropped without one, say because the writer panics, it tells that the append failed.
 pub(super) struct Waiter {
     reply: mpsc::Sender<Appended>,
-    appended: Appended,
+    /// Nothing once it was told.
+    appended: Option<Appended>,
+}
+
+/// A push that came before.
+#[derive(Clone, Copy)]
+struct Known {
+    seq: i64,
+    /// Its answer, if it was trimmed.
+    remembered: Option<Recorded>,
 }
 
 /// Where one member of a batch came from.
@@ -39,19 +50,27 @@ struct Origin {
 impl Waiter {
     /// Tells the outcome. One that finds no room is dropped, as `Append::reply` says.
     pub(super) fn answer(mut self, outcome: AppendOutcome) {
-        self.appended.outcome = outcome;
-        let _ = self.reply.try_send(self.appended);
+        self.tell(outcome);
+    }
+
+    fn tell(&mut self, outcome: AppendOutcome) {
+        if let Some(appended) = self.appended.take() {
+            let _ = self.reply.try_send(Appended { outcome, ..appended });
+        }
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        self.tell(AppendOutcome::Failed);
     }
 }
 
 impl From<&Append> for Waiter {
     fn from(append: &Append) -> Self {
-        let push_id = match &append.entry {
-            Entry::Push { push, .. } => Some(push.id.clone()),
-            Entry::Quarantine(entry) => entry.push_id.clone(),
-        };
+        let push_id = append.push_id().cloned();
         let appended = Appended { tag: append.tag, push_id, size: append.size(), outcome: AppendOutcome::Failed };
-        Self { reply: append.reply.clone(), appended }
+        Self { reply: append.reply.clone(), appended: Some(appended) }
     }
 }
 
@@ -67,6 +86,7 @@ impl Pen<'_> {
             outcomes.push(match append.entry {
                 Entry::Push { push, answer } => self.push(origin, push, answer)?,
                 Entry::Quarantine(entry) => self.quarantine(&origin, &entry)?,
+                Entry::Answer { push_id, answer, by } => self.decide(&origin.tenant, &push_id, answer, by)?,
             });
         }
         self.ledger.flush(self.conn)?;
@@ -77,7 +97,7 @@ impl Pen<'_> {
         let key = self.ledger.key(self.conn, &origin.tenant)?;
         let seq = self.ledger.next()?;
         if let Some(known) = self.recognise(key, &push, seq, origin.received_at)? {
-            return Ok(AppendOutcome::Duplicate(known));
+            return Ok(self.repeat(known, answer)?);
         }
         let size = push.size() as u64;
         self.conn
@@ -89,7 +109,7 @@ impl Pen<'_> {
                 seq.get().cast_signed(),
                 key,
                 origin.received_at.as_millis().cast_signed(),
-                answer.map(answer_to_sql),
+                recorded_to_sql(answer.into()),
                 size.cast_signed(),
                 push.id.as_str(),
                 push.created_at,
@@ -102,8 +122,8 @@ impl Pen<'_> {
         Ok(AppendOutcome::Stored(seq))
     }
 
-    /// The position of a push whose id is known, refreshed; nothing for a new one, whose id is known from now on.
-    fn recognise(&self, key: i64, push: &Push, seq: Seq, at: Timestamp) -> rusqlite::Result<Option<Seq>> {
+    /// A push whose id is known, refreshed; nothing for a new one, whose id is known from now on.
+    fn recognise(&self, key: i64, push: &Push, seq: Seq, at: Timestamp) -> rusqlite::Result<Option<Known>> {
         let (id, seq, seen) = (push.id.as_str(), seq.get().cast_signed(), at.as_millis().cast_signed());
         let new = self
             .conn
@@ -126,13 +146,67 @@ impl Pen<'_> {
         if revived == 1 {
             return Ok(None);
         }
-        let known: i64 = self
+        self.conn
+            .prepare_cached(
+                "UPDATE ids SET last_seen = max(last_seen, ?3) WHERE tenant = ?1 AND push_id = ?2
+                 RETURNING seq, trimmed, answer",
+            )?
+            .query_row(params![key, id, seen], |row| {
+                let trimmed: bool = row.get(1)?;
+                let remembered = if trimmed { Some(recorded_from_sql(row.get(2)?)) } else { None };
+                Ok(Some(Known { seq: row.get(0)?, remembered }))
+            })
+    }
+
+    /// A known push came again: it may change what is recorded about it.
+    fn repeat(&self, known: Known, answer: Option<Answer>) -> rusqlite::Result<AppendOutcome> {
+        let seq = Seq::new(known.seq.cast_unsigned()).unwrap_or(Seq::MAX);
+        if let Some(remembered) = known.remembered {
+            return Ok(AppendOutcome::Duplicate { seq, answer: remembered.answer() });
+        }
+        let before = self
+            .conn
+            .prepare_cached("SELECT answer FROM pushes WHERE seq = ?1")?
+            .query_row([known.seq], |row| row.get(0).map(recorded_from_sql))?;
+        let after = before.repeated(answer);
+        if after != before {
+            self.record(known.seq, after)?;
+        }
+        Ok(AppendOutcome::Duplicate { seq, answer: after.answer() })
+    }
+
+    /// Somebody decided what a push is answered.
+    fn decide(
+        &self,
+        tenant: &TenantId,
+        push_id: &PushId,
+        answer: Answer,
+        by: AnsweredBy,
+    ) -> rusqlite::Result<AppendOutcome> {
+        let Some(key) = self.ledger.known(tenant) else { return Ok(AppendOutcome::UnknownPush) };
+        let kept: Option<(i64, Recorded)> = self
             .conn
             .prepare_cached(
-                "UPDATE ids SET last_seen = max(last_seen, ?3) WHERE tenant = ?1 AND push_id = ?2 RETURNING seq",
+                "SELECT p.seq, p.answer FROM ids i JOIN pushes p ON p.seq = i.seq
+                 WHERE i.tenant = ?1 AND i.push_id = ?2 AND i.trimmed = 0",
             )?
-            .query_row(params![key, id, seen], |row| row.get(0))?;
-        Ok(Some(Seq::new(known.cast_unsigned()).unwrap_or(Seq::MAX)))
+            .query_row(params![key, push_id.as_str()], |row| Ok((row.get(0)?, recorded_from_sql(row.get(1)?))))
+            .optional()?;
+        let Some((seq, recorded)) = kept else { return Ok(AppendOutcome::UnknownPush) };
+        match recorded.decided(answer, by) {
+            Ok(recorded) => {
+                self.record(seq, recorded)?;
+                Ok(AppendOutcome::Answered(answer))
+            }
+            Err(standing) => Ok(AppendOutcome::AlreadyAnswered(standing)),
+        }
+    }
+
+    fn record(&self, seq: i64, recorded: Recorded) -> rusqlite::Result<()> {
+        self.conn
+            .prepare_cached("UPDATE pushes SET answer = ?2 WHERE seq = ?1")?
+            .execute(params![seq, recorded_to_sql(recorded)])?;
+        Ok(())
     }
 
     fn quarantine(&mut self, origin: &Origin, entry: &QuarantineEntry) -> Result<AppendOutcome, Fault> {
@@ -164,7 +238,7 @@ impl Pen<'_> {
                 entry.size.cast_signed(),
                 cost.cast_signed(),
                 entry.reason,
-                entry.push_id.as_ref().map(pushgate_model::PushId::as_str),
+                entry.push_id.as_ref().map(PushId::as_str),
                 &entry.raw[..],
             ])?;
         self.ledger.quarantined(cost);
@@ -172,14 +246,27 @@ impl Pen<'_> {
     }
 }
 
-fn answer_to_sql(answer: Answer) -> i64 {
-    match answer {
-        Answer::Ack => 0,
-        Answer::Nack => 1,
+/// What stands in `pushes.answer`.
+fn recorded_to_sql(recorded: Recorded) -> Option<i64> {
+    match recorded {
+        Recorded::Due => None,
+        Recorded::Given(Answer::Ack) => Some(0),
+        Recorded::Given(Answer::Nack) => Some(1),
+        Recorded::NackByDeadline => Some(2),
     }
 }
 
-/// The answer in a row; nothing while it is due.
-pub(super) fn answer_from_sql(column: Option<i64>) -> Option<Answer> {
-    column.map(|answer| if answer == 0 { Answer::Ack } else { Answer::Nack })
+/// What a row says about its answer.
+pub(super) fn recorded_from_sql(column: Option<i64>) -> Recorded {
+    match column {
+        None => Recorded::Due,
+        Some(0) => Recorded::Given(Answer::Ack),
+        Some(2) => Recorded::NackByDeadline,
+        Some(_) => Recorded::Given(Answer::Nack),
+    }
+}
+
+/// What `ids.answer` remembers of `pushes.answer` once the push is trimmed: nobody takes a NACK back any more.
+pub(super) fn remembered(answer: i64) -> i64 {
+    answer.min(1)
 }

@@ -117,14 +117,23 @@ fn prepare_file(path: &Path, creation: Creation) -> io::Result<()> {
             File::open(folder(path))?.sync_all()
         }
         Err(error) => Err(error),
-        Ok(file) => {
-            if file.metadata()?.mode() & 0o077 != 0
-                && let Err(error) = fs::set_permissions(path, Permissions::from_mode(0o600))
-            {
-                tracing::warn!(path = %path.display(), %error, "others than the owner may read the journal");
+        Ok(_) => {
+            for suffix in ["", "-wal", "-shm"] {
+                keep_to_owner(path, suffix);
             }
             Ok(())
         }
+    }
+}
+
+/// Takes the rights of others to a file of the database that is there: secrets are in it.
+fn keep_to_owner(path: &Path, suffix: &str) {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    if fs::metadata(&name).is_ok_and(|file| file.mode() & 0o077 != 0)
+        && let Err(error) = fs::set_permissions(&name, Permissions::from_mode(0o600))
+    {
+        tracing::warn!(path = %Path::new(&name).display(), %error, "others than the owner may read the journal");
     }
 }
 

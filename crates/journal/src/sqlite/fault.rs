@@ -16,8 +16,10 @@ pub(super) struct Fault {
 /// What may help a failing store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Remedy {
-    /// Only time: the disk is full, or another program holds the write lock.
+    /// Only time: another program holds the write lock.
     Wait,
+    /// Trimming, or time: the disk is full.
+    Room,
     /// A new connection: what this one believes about the files may no longer hold.
     Reopen,
 }
@@ -38,7 +40,8 @@ impl From<rusqlite::Error> for Fault {
     fn from(error: rusqlite::Error) -> Self {
         // Unknown means reopen: it costs a few milliseconds, and a stale connection could fail for ever.
         let remedy = match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Remedy::Wait,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Remedy::Wait,
+            Some(ErrorCode::DiskFull) => Remedy::Room,
             _ => Remedy::Reopen,
         };
         Self { error: error.to_string(), remedy }

@@ -5,15 +5,18 @@ use std::{
 };
 
 use pushgate_model::{Epoch, Seq, TenantId};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::{
+    command::{Change, Command, Purges},
     database::{Creation, DatabaseFile, create_folder, resolve},
     epoch,
     fault::engine,
     ledger::Ledger,
+    listing,
     lock::JournalLock,
     page,
+    queue::Door,
     readers::Readers,
     retention::Schedule,
     shared::Shared,
@@ -22,7 +25,7 @@ use super::{
 };
 use crate::{
     Append, Bounds, BoxFuture, CommitSink, Health, HistoryItem, Journal, JournalConfig, JournalError, JournalMetrics,
-    Page, ReadQuery, Unavailable,
+    Page, QuarantineQuery, Quarantined, QuarantinedRaw, ReadQuery, StoredTenant, Unavailable,
 };
 
 /// The log in one `SQLite` database.
@@ -55,6 +58,21 @@ impl SqliteJournal {
     }
 }
 
+impl SqliteJournal {
+    /// Has the writer change something, and waits until that is durable.
+    async fn change(&self, change: Change) -> Result<bool, JournalError> {
+        let (reply, result) = oneshot::channel();
+        if self.shared.queue.command(Command { change, reply }).await.is_err() {
+            return Err(match self.shared.queue.door() {
+                Door::Closed => JournalError::Closed,
+                // It may be open again by now.
+                Door::Shut | Door::Open => JournalError::Engine(self.shared.reason()),
+            });
+        }
+        result.await.map_err(|_| JournalError::Closed)?
+    }
+}
+
 impl Journal for SqliteJournal {
     fn epoch(&self) -> Epoch {
         self.epoch.clone()
@@ -83,6 +101,34 @@ impl Journal for SqliteJournal {
 
     fn bounds(&self, tenants: Vec<TenantId>) -> BoxFuture<'_, Result<Bounds, JournalError>> {
         Box::pin(self.readers.run(move |conn| page::bounds(conn, &tenants)))
+    }
+
+    fn tenants(&self) -> BoxFuture<'_, Result<Vec<StoredTenant>, JournalError>> {
+        Box::pin(self.readers.run(listing::tenants))
+    }
+
+    fn put_tenant(&self, tenant: StoredTenant) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(async { self.change(Change::PutTenant(tenant)).await.map(drop) })
+    }
+
+    fn delete_tenant(&self, tenant: TenantId) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(async { self.change(Change::DeleteTenant(tenant)).await.map(drop) })
+    }
+
+    fn purge(&self, tenant: TenantId) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(async { self.change(Change::Purge(tenant)).await.map(drop) })
+    }
+
+    fn quarantine(&self, query: QuarantineQuery) -> BoxFuture<'_, Result<Vec<Quarantined>, JournalError>> {
+        Box::pin(self.readers.run(move |conn| listing::quarantine(conn, &query)))
+    }
+
+    fn quarantined(&self, id: u64) -> BoxFuture<'_, Result<Option<QuarantinedRaw>, JournalError>> {
+        Box::pin(self.readers.run(move |conn| listing::quarantined(conn, id)))
+    }
+
+    fn delete_quarantined(&self, id: u64) -> BoxFuture<'_, Result<bool, JournalError>> {
+        Box::pin(self.change(Change::DeleteQuarantined(id)))
     }
 
     fn health(&self) -> watch::Receiver<Health> {
@@ -147,6 +193,7 @@ pub(super) fn prepare(mut config: JournalConfig, sink: Box<dyn CommitSink>) -> R
         wal,
         schedule: Schedule::new(),
         failure: None,
+        purges: Purges::default(),
         last_commit: Duration::ZERO,
         lock,
     })

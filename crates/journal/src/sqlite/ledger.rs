@@ -1,9 +1,9 @@
 use std::collections::HashMap;
 
 use pushgate_model::{Seq, TenantId};
-use rusqlite::{Connection, params, types::Type};
+use rusqlite::{Connection, params};
 
-use super::fault::Fault;
+use super::{fault::Fault, listing::tenant_from_sql};
 
 /// Positions that a gateway may give before it reserves more; see [`Ledger::reserve`].
 const RESERVED: u64 = 1 << 24;
@@ -21,6 +21,8 @@ pub(super) struct Ledger {
     bytes: u64,
     quarantine: u64,
     changed: Vec<usize>,
+    /// Former keys of purged tenants, whose rows are still there.
+    purges: Vec<i64>,
 }
 
 /// What one tenant keeps.
@@ -49,15 +51,13 @@ impl Ledger {
         let mut tenants = conn.prepare("SELECT id, name, trimmed, pushes, bytes FROM tenants")?;
         let mut rows = tenants.query([])?;
         while let Some(row) = rows.next()? {
-            let name: String = row.get(1)?;
-            let name = name
-                .parse()
-                .map_err(|error| rusqlite::Error::FromSqlConversionFailure(1, Type::Text, Box::new(error)))?;
             let number = |column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.cast_unsigned());
             let usage =
                 Usage { key: row.get(0)?, trimmed: number(2)?, pushes: number(3)?, bytes: number(4)?, changed: false };
-            ledger.insert(name, usage);
+            ledger.insert(tenant_from_sql(row, 1)?, usage);
         }
+        ledger.purges =
+            conn.prepare("SELECT tenant FROM purges")?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
         let quarantine: i64 = conn.query_row("SELECT coalesce(sum(cost), 0) FROM quarantine", [], |row| row.get(0))?;
         ledger.quarantine = quarantine.cast_unsigned();
         Ok(ledger)
@@ -88,10 +88,15 @@ impl Ledger {
         &self.tenants
     }
 
+    /// The number of a tenant in the database, if it ever had a push.
+    pub(super) fn known(&self, tenant: &TenantId) -> Option<i64> {
+        self.by_name.get(tenant).map(|slot| self.tenants[*slot].key)
+    }
+
     /// The number of a tenant in the database; a new tenant gets one.
     pub(super) fn key(&mut self, conn: &Connection, tenant: &TenantId) -> rusqlite::Result<i64> {
-        if let Some(slot) = self.by_name.get(tenant) {
-            return Ok(self.tenants[*slot].key);
+        if let Some(key) = self.known(tenant) {
+            return Ok(key);
         }
         conn.prepare_cached("INSERT INTO tenants (name, trimmed, pushes, bytes) VALUES (?1, 0, 0, 0)")?
             .execute([tenant.as_str()])?;
@@ -112,12 +117,51 @@ impl Ledger {
 
     /// A push was trimmed.
     pub(super) fn remove(&mut self, key: i64, seq: u64, size: u64) {
+        // What a purged tenant left counts no more.
+        if !self.by_key.contains_key(&key) {
+            return;
+        }
         self.bytes = self.bytes.saturating_sub(size);
         self.change(key, |usage| {
             usage.pushes = usage.pushes.saturating_sub(1);
             usage.bytes = usage.bytes.saturating_sub(size);
             usage.trimmed = usage.trimmed.max(seq);
         });
+    }
+
+    /// Gives a tenant a new key, so that nobody finds what it had under the old one, which is returned. Nothing when it
+    /// never had anything.
+    pub(super) fn purge(&mut self, conn: &Connection, tenant: &TenantId) -> rusqlite::Result<Option<i64>> {
+        let Some(&slot) = self.by_name.get(tenant) else { return Ok(None) };
+        let former = self.tenants[slot];
+        let newest: i64 = conn
+            .prepare_cached("SELECT coalesce(max(seq), 0) FROM pushes INDEXED BY pushes_by_tenant WHERE tenant = ?1")?
+            .query_row([former.key], |row| row.get(0))?;
+        let trimmed = former.trimmed.max(newest.cast_unsigned());
+        // Above every key that any tenant has or had: a former one is never used again.
+        let key = conn
+            .prepare_cached(
+                "UPDATE tenants SET id = (SELECT max(id) + 1 FROM tenants), trimmed = ?2, pushes = 0, bytes = 0
+                 WHERE id = ?1 RETURNING id",
+            )?
+            .query_row(params![former.key, trimmed.cast_signed()], |row| row.get(0))?;
+        conn.prepare_cached("INSERT INTO purges (tenant) VALUES (?1)")?.execute([former.key])?;
+        self.tenants[slot] = Usage { key, trimmed, ..Usage::default() };
+        self.by_key.remove(&former.key);
+        self.by_key.insert(key, slot);
+        self.bytes = self.bytes.saturating_sub(former.bytes);
+        self.purges.push(former.key);
+        Ok(Some(former.key))
+    }
+
+    /// A former key whose rows are to be erased.
+    pub(super) fn purged(&self) -> Option<i64> {
+        self.purges.first().copied()
+    }
+
+    /// All rows of a former key are gone.
+    pub(super) fn erased(&mut self, key: i64) {
+        self.purges.retain(|purge| *purge != key);
     }
 
     pub(super) fn quarantined(&mut self, cost: u64) {

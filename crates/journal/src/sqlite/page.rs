@@ -8,9 +8,9 @@ use std::{
 };
 
 use pushgate_model::{Push, Seq, StoredPush, TenantId, Timestamp};
-use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::batch::answer_from_sql;
+use super::{batch::recorded_from_sql, listing::tenant_from_sql};
 use crate::{Bounds, HistoryItem, Page, ReadQuery};
 
 /// Bytes of text after which a page of history ends.
@@ -98,7 +98,7 @@ pub(super) fn history(
         let Some(row) = rows.next()? else { break };
         let push = push_from_row(row, tenant.name.clone())?;
         bytes += push.push.size();
-        items.push(HistoryItem { push, answer: answer_from_sql(row.get(7)?) });
+        items.push(HistoryItem { push, answer: recorded_from_sql(row.get(7)?).answer() });
     }
     Ok(items)
 }
@@ -127,10 +127,7 @@ pub(super) fn all_after(conn: &Connection, after: Seq, limit: usize) -> rusqlite
          FROM pushes p JOIN tenants t ON t.id = p.tenant WHERE p.seq > ?1 ORDER BY p.seq LIMIT ?2",
     )?;
     let rows = select.query_map(params![after.get().cast_signed(), limit.cast_signed()], |row| {
-        let name: String = row.get(7)?;
-        let name =
-            name.parse().map_err(|error| rusqlite::Error::FromSqlConversionFailure(7, Type::Text, Box::new(error)))?;
-        push_from_row(row, name).map(Arc::new)
+        push_from_row(row, tenant_from_sql(row, 7)?).map(Arc::new)
     })?;
     rows.collect()
 }

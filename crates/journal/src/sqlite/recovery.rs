@@ -11,8 +11,8 @@ use super::{
     fault::{Fault, Remedy},
     ledger::Ledger,
     page,
-    queue::Door,
-    writer::{Writer, fail},
+    queue::{Door, Taken},
+    writer::Writer,
 };
 use crate::Health;
 
@@ -21,6 +21,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Bytes that a trial writes: a disk that has room for less is as good as full.
 const TRIAL: u32 = 64 * 1024;
+
+/// How long a failing store is trimmed after each trial in vain.
+const ROOM: Duration = Duration::from_millis(100);
 
 /// Pushes that are given to the sink at once when a commit proves to have succeeded after all.
 const CATCH_UP: usize = 1000;
@@ -54,11 +57,12 @@ impl Writer {
         self.roll_back();
         tracing::warn!(error = %fault, "the journal cannot write");
         // The door first: whoever learns of the failure finds it shut.
-        let mut refused = Vec::new();
+        let mut refused = Taken::default();
         self.shared.queue.set(Door::Shut, &mut refused);
         let since = Timestamp::from(SystemTime::now());
         self.shared.health.send_replace(Health::Failing { since, error: fault.error.clone() });
-        fail(refused);
+        refused.refuse(&fault.error);
+        self.purges.refuse(&fault.error);
     }
 
     /// Tries to write, when it is time, and lets pushes in again if that succeeds.
@@ -69,7 +73,7 @@ impl Writer {
         match self.attempt(remedy) {
             Ok(()) => {
                 self.failure = None;
-                self.shared.queue.set(Door::Open, &mut Vec::new());
+                self.shared.queue.set(Door::Open, &mut Taken::default());
                 self.shared.health.send_replace(Health::Writable);
                 tracing::info!("the journal can write again");
             }
@@ -81,6 +85,12 @@ impl Writer {
                 {
                     failure.remedy = Remedy::Reopen;
                 }
+                if fault.remedy == Remedy::Room
+                    && let Err(fault) = self.make_room()
+                {
+                    self.roll_back();
+                    tracing::debug!(error = %fault, "no room could be made in the journal");
+                }
                 self.shared.health.send_if_modified(|health| match health {
                     Health::Failing { error, .. } if *error != fault.error => {
                         error.clone_from(&fault.error);
@@ -90,6 +100,19 @@ impl Writer {
                 });
             }
         }
+    }
+
+    /// Trims while the disk is full: what is out of bounds may be all that stands in the way. Needs room itself for the
+    /// log, which is there as long as the log's file is longer than what it holds.
+    fn make_room(&mut self) -> Result<(), Fault> {
+        self.shared.progress.touch();
+        let head = self.ledger.head();
+        let (conn, ledger) = self.store()?;
+        *ledger = Ledger::load(conn, head)?;
+        // Before anything is trimmed that the sink has not seen.
+        self.catch_up()?;
+        self.maintain_log()?;
+        self.trim_for(ROOM)
     }
 
     /// Writes and commits something as a batch would be, and makes right what is known by heart.

@@ -1,4 +1,4 @@
-//! When to trim: in small steps between commits, more of them the longer it takes.
+//! When to trim and to erase: in small steps between commits, more of them the longer it takes.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -39,6 +39,11 @@ impl Schedule {
         Self { due: Instant::now(), behind: None }
     }
 
+    /// There is something to do at once.
+    pub(super) fn hurry(&mut self) {
+        self.due = Instant::now();
+    }
+
     /// How long the writer may wait for pushes.
     pub(super) fn wait(&self) -> Duration {
         self.due.saturating_duration_since(Instant::now())
@@ -72,6 +77,13 @@ impl Writer {
         Ok(())
     }
 
+    /// Trims for at most so long, whether or not it is time.
+    pub(super) fn trim_for(&mut self, budget: Duration) -> Result<(), Fault> {
+        let begun = Instant::now();
+        while self.trim_step()? && begun.elapsed() < budget {}
+        Ok(())
+    }
+
     /// One step in a transaction of its own; says whether more is out of bounds. Nobody waits for it to be on disk: a
     /// power cut may bring pushes back that were trimmed a moment ago.
     fn trim_step(&mut self) -> Result<bool, Fault> {
@@ -87,6 +99,7 @@ impl Writer {
         conn.execute_batch("COMMIT")?;
         self.shared.metrics.trimmed.inc_by(trimmed.pushes);
         self.shared.metrics.bytes.set(self.ledger.bytes().cast_signed());
+        self.purges.erased(&trimmed.erased);
         Ok(trimmed.more)
     }
 

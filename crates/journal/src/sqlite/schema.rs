@@ -6,7 +6,7 @@ use super::{epoch::fresh, fault::Fault};
 const APPLICATION_ID: u32 = 0x5047_4A4C;
 
 /// What leads from one schema version to the next; their number is the version that this code knows. Only ever append.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("v1.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[include_str!("v1.sql"), include_str!("v2.sql")];
 
 /// What is wrong with a schema.
 #[derive(Debug)]
@@ -76,7 +76,8 @@ impl From<SchemaError> for Fault {
 mod tests {
     use super::*;
 
-    const NEXT: &[&str] = &[MIGRATIONS[0], "ALTER TABLE log ADD COLUMN note TEXT NOT NULL DEFAULT 'migrated'"];
+    const NEXT: &[&str] =
+        &[MIGRATIONS[0], MIGRATIONS[1], "ALTER TABLE log ADD COLUMN note TEXT NOT NULL DEFAULT 'migrated'"];
 
     fn open(migrations: &[&str]) -> Connection {
         let mut conn = Connection::open_in_memory().unwrap();
@@ -92,22 +93,23 @@ mod tests {
         let row: (u64, String) =
             conn.query_row("SELECT head, note FROM log", [], |r| Ok((r.get::<_, i64>(0)? as u64, r.get(1)?))).unwrap();
         assert_eq!(row, (7, "migrated".to_owned()));
-        assert_eq!(version(&conn, 2).unwrap(), 2);
+        assert_eq!(version(&conn, 3).unwrap(), 3);
     }
 
     #[test]
     fn a_newer_schema_is_refused_and_left_alone() {
         let mut conn = open(NEXT);
-        assert!(matches!(migrate(&mut conn, MIGRATIONS), Err(SchemaError::Newer { found: 2, known: 1 })));
-        assert_eq!(version(&conn, 2).unwrap(), 2);
+        assert!(matches!(migrate(&mut conn, MIGRATIONS), Err(SchemaError::Newer { found: 3, known: 2 })));
+        assert_eq!(version(&conn, 3).unwrap(), 3);
     }
 
     #[test]
     fn a_failed_migration_changes_nothing() {
         let mut conn = open(MIGRATIONS);
-        let broken = [MIGRATIONS[0], "CREATE TABLE extra (id INTEGER) STRICT; SELECT nonsense FROM nowhere"];
+        let broken =
+            [MIGRATIONS[0], MIGRATIONS[1], "CREATE TABLE extra (id INTEGER) STRICT; SELECT nonsense FROM nowhere"];
         assert!(migrate(&mut conn, &broken).is_err());
-        assert_eq!(version(&conn, 1).unwrap(), 1);
+        assert_eq!(version(&conn, 2).unwrap(), 2);
         assert!(conn.prepare("SELECT * FROM extra").is_err());
     }
 

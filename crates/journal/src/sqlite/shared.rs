@@ -42,6 +42,14 @@ impl Shared {
         }
     }
 
+    /// Why the store can't write; in few words while health does not say it, just before or after.
+    pub(super) fn reason(&self) -> String {
+        match &*self.health.borrow() {
+            Health::Writable => "it cannot write at the moment".to_owned(),
+            Health::Failing { error, .. } => error.clone(),
+        }
+    }
+
     pub(super) fn head(&self) -> Seq {
         Seq::new(self.head.load(Ordering::Acquire)).unwrap_or(Seq::MAX)
     }

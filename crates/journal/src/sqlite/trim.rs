@@ -1,11 +1,17 @@
 //! One small step of trimming: what to remove next, and removing it.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BinaryHeap,
+    time::{Duration, Instant},
+};
 
 use pushgate_model::Timestamp;
 use rusqlite::{Connection, Row, params};
 
-use super::ledger::{Ledger, Usage};
+use super::{
+    batch::remembered,
+    ledger::{Ledger, Usage},
+};
 use crate::Retention;
 
 /// Rows that one step removes at most.
@@ -15,17 +21,19 @@ const STEP: usize = 500;
 const PATIENCE: Duration = Duration::from_millis(5);
 
 /// Rows that are looked up at once.
-const CHUNK: usize = 100;
+pub(super) const CHUNK: usize = 100;
 
 /// One step, within one transaction.
 pub(super) struct Step<'a> {
-    conn: &'a Connection,
-    ledger: &'a mut Ledger,
+    pub(super) conn: &'a Connection,
+    pub(super) ledger: &'a mut Ledger,
+    /// Rows that were removed.
+    pub(super) rows: usize,
+    /// Former keys of purged tenants of which nothing is left.
+    pub(super) erased: Vec<i64>,
     bounds: Bounds,
     begun: Instant,
-    /// Rows that were removed.
-    rows: usize,
-    /// Pushes among them.
+    /// Pushes that were trimmed.
     pushes: u64,
 }
 
@@ -40,8 +48,10 @@ pub(super) struct Bounds {
 
 /// What a step did.
 pub(super) struct Trimmed {
-    /// Pushes that it removed.
+    /// Pushes that it removed, without those of purged tenants.
     pub(super) pushes: u64,
+    /// Former keys of purged tenants of which nothing is left.
+    pub(super) erased: Vec<i64>,
     /// Whether it ended before everything was within bounds.
     pub(super) more: bool,
 }
@@ -52,22 +62,30 @@ struct Candidate {
     tenant: i64,
     size: u64,
     push_id: String,
+    answer: i64,
 }
 
 impl Candidate {
     fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         let size: i64 = row.get(2)?;
-        Ok(Self { seq: row.get(0)?, tenant: row.get(1)?, size: size.cast_unsigned(), push_id: row.get(3)? })
+        Ok(Self {
+            seq: row.get(0)?,
+            tenant: row.get(1)?,
+            size: size.cast_unsigned(),
+            push_id: row.get(3)?,
+            answer: row.get(4)?,
+        })
     }
 }
 
 impl<'a> Step<'a> {
     pub(super) fn new(conn: &'a Connection, ledger: &'a mut Ledger, bounds: Bounds) -> Self {
-        Self { conn, ledger, bounds, begun: Instant::now(), rows: 0, pushes: 0 }
+        Self { conn, ledger, rows: 0, erased: Vec::new(), bounds, begun: Instant::now(), pushes: 0 }
     }
 
     /// Removes what is out of bounds, within the transaction that the caller began.
     pub(super) fn run(mut self) -> rusqlite::Result<Trimmed> {
+        self.erase()?;
         self.trim_by_age()?;
         self.trim_by_count()?;
         self.trim_by_bytes()?;
@@ -76,7 +94,7 @@ impl<'a> Step<'a> {
         if self.pushes > 0 {
             self.ledger.flush(self.conn)?;
         }
-        Ok(Trimmed { pushes: self.pushes, more: self.spent() })
+        Ok(Trimmed { more: self.spent(), pushes: self.pushes, erased: self.erased })
     }
 
     fn trim_by_age(&mut self) -> rusqlite::Result<()> {
@@ -88,7 +106,7 @@ impl<'a> Step<'a> {
             let candidates: Vec<Candidate> = self
                 .conn
                 .prepare_cached(
-                    "SELECT seq, tenant, size, push_id FROM pushes INDEXED BY pushes_by_age
+                    "SELECT seq, tenant, size, push_id, answer FROM pushes INDEXED BY pushes_by_age
                      WHERE answer IS NOT NULL AND received_at < ?1 ORDER BY received_at LIMIT ?2",
                 )?
                 .query_map(params![oldest, CHUNK.cast_signed()], Candidate::from_row)?
@@ -96,9 +114,7 @@ impl<'a> Step<'a> {
             if candidates.is_empty() {
                 break;
             }
-            for candidate in &candidates {
-                self.trim(candidate)?;
-            }
+            self.trim_all(&candidates)?;
         }
         Ok(())
     }
@@ -116,9 +132,7 @@ impl<'a> Step<'a> {
                 if candidates.is_empty() {
                     break;
                 }
-                for candidate in &candidates {
-                    self.trim(candidate)?;
-                }
+                self.trim_all(&candidates)?;
                 excess -= candidates.len() as u64;
             }
         }
@@ -128,25 +142,35 @@ impl<'a> Step<'a> {
     /// Trims the tenant that uses most, until another one does or all are within the bound.
     fn trim_by_bytes(&mut self) -> rusqlite::Result<()> {
         let max = self.bounds.retention.max_bytes;
-        if max == 0 {
+        if max == 0 || self.ledger.bytes() <= max {
             return Ok(());
         }
-        // Tenants all of whose pushes await their answers.
-        let mut stuck = Vec::new();
+        let usage = self.ledger.tenants().iter().map(|usage| usage.bytes).enumerate();
+        let mut largest_first: BinaryHeap<(u64, usize)> = usage.map(|(slot, bytes)| (bytes, slot)).collect();
         while self.ledger.bytes() > max && !self.spent() {
-            let Some((largest, second)) = largest_two(self.ledger.tenants(), &stuck) else { break };
+            let Some((bytes, slot)) = largest_first.pop().filter(|(bytes, _)| *bytes > 0) else { break };
+            let second = largest_first.peek().map_or(0, |(bytes, _)| *bytes);
             let excess = self.ledger.bytes() - max;
-            let mut goal = excess.min(largest.bytes - second).max(1);
-            let candidates = self.oldest_of(largest.key, CHUNK as u64)?;
-            if candidates.is_empty() {
-                stuck.push(largest.key);
+            self.trim_bytes(slot, excess.min(bytes - second).max(1))?;
+            let left = self.ledger.tenants()[slot].bytes;
+            // One of which nothing went is left alone: all its pushes await their answers.
+            if left < bytes {
+                largest_first.push((left, slot));
             }
-            for candidate in &candidates {
-                self.trim(candidate)?;
-                goal = goal.saturating_sub(candidate.size);
-                if goal == 0 {
-                    break;
-                }
+        }
+        Ok(())
+    }
+
+    /// Trims pushes of one tenant until so many bytes are gone, or some at least.
+    fn trim_bytes(&mut self, slot: usize, goal: u64) -> rusqlite::Result<()> {
+        let usage = self.ledger.tenants()[slot];
+        let average = (usage.bytes / usage.pushes.max(1)).max(1);
+        let mut goal = goal;
+        for candidate in &self.oldest_of(usage.key, goal.div_ceil(average))? {
+            self.trim(candidate)?;
+            goal = goal.saturating_sub(candidate.size);
+            if goal == 0 || self.spent() {
+                break;
             }
         }
         Ok(())
@@ -189,11 +213,22 @@ impl<'a> Step<'a> {
     fn oldest_of(&self, tenant: i64, wanted: u64) -> rusqlite::Result<Vec<Candidate>> {
         self.conn
             .prepare_cached(
-                "SELECT seq, tenant, size, push_id FROM pushes INDEXED BY pushes_by_tenant
+                "SELECT seq, tenant, size, push_id, answer FROM pushes INDEXED BY pushes_by_tenant
                  WHERE tenant = ?1 AND answer IS NOT NULL ORDER BY seq LIMIT ?2",
             )?
             .query_map(params![tenant, wanted.min(CHUNK as u64).cast_signed()], Candidate::from_row)?
             .collect()
+    }
+
+    /// Removes pushes until the step is spent.
+    fn trim_all(&mut self, candidates: &[Candidate]) -> rusqlite::Result<()> {
+        for candidate in candidates {
+            if self.spent() {
+                break;
+            }
+            self.trim(candidate)?;
+        }
+        Ok(())
     }
 
     /// Removes a push; its id stays known for as long as it must.
@@ -205,8 +240,8 @@ impl<'a> Step<'a> {
             .execute(params![push.tenant, push.push_id, self.forgettable()])?;
         if forgotten == 0 {
             self.conn
-                .prepare_cached("UPDATE ids SET trimmed = 1 WHERE tenant = ?1 AND push_id = ?2")?
-                .execute(params![push.tenant, push.push_id])?;
+                .prepare_cached("UPDATE ids SET trimmed = 1, answer = ?3 WHERE tenant = ?1 AND push_id = ?2")?
+                .execute(params![push.tenant, push.push_id, remembered(push.answer)])?;
         }
         self.ledger.remove(push.tenant, push.seq.cast_unsigned(), push.size);
         self.rows += 1;
@@ -219,20 +254,7 @@ impl<'a> Step<'a> {
         self.bounds.now.minus(self.bounds.dedup).as_millis().cast_signed()
     }
 
-    fn spent(&self) -> bool {
+    pub(super) fn spent(&self) -> bool {
         self.rows >= STEP || (self.rows > 0 && self.begun.elapsed() >= PATIENCE)
     }
-}
-
-/// The tenant that uses most, but for some, and how many bytes the next one uses.
-fn largest_two(tenants: &[Usage], but: &[i64]) -> Option<(Usage, u64)> {
-    let mut largest: Option<Usage> = None;
-    let mut second = 0;
-    for usage in tenants.iter().filter(|usage| usage.bytes > 0 && !but.contains(&usage.key)) {
-        match largest {
-            Some(most) if most.bytes >= usage.bytes => second = second.max(usage.bytes),
-            _ => second = largest.replace(*usage).map_or(0, |most| most.bytes),
-        }
-    }
-    largest.map(|most| (most, second))
 }

@@ -13,11 +13,12 @@ use rusqlite::Connection;
 
 use super::{
     batch::{Pen, Waiter},
+    command::Purges,
     database::DatabaseFile,
     fault::Fault,
     ledger::Ledger,
     lock::JournalLock,
-    queue::Door,
+    queue::{Door, Taken},
     recovery::Failure,
     retention::Schedule,
     shared::Shared,
@@ -41,6 +42,8 @@ pub(super) struct Writer {
     pub(super) wal: Wal,
     pub(super) schedule: Schedule,
     pub(super) failure: Option<Failure>,
+    /// Who waits for the end of a purge.
+    pub(super) purges: Purges,
     /// How long the last commit took.
     pub(super) last_commit: Duration,
     /// Held until the last file is closed.
@@ -78,13 +81,13 @@ impl Writer {
 
     /// One round: waits for pushes for a moment, then does all that is due.
     pub(super) fn round(&mut self) -> Round {
-        let mut batch = Vec::new();
-        let door = self.shared.queue.take(&mut batch, self.wait());
+        let mut taken = Taken::default();
+        let door = self.shared.queue.take(&mut taken, self.wait());
         self.shared.progress.touch();
         if self.failure.is_some() {
-            fail(batch);
+            taken.refuse(&self.shared.reason());
             self.recover();
-        } else if let Err(fault) = self.work(batch) {
+        } else if let Err(fault) = self.work(taken) {
             self.lose(&fault);
         }
         self.shared.progress.touch();
@@ -117,9 +120,14 @@ impl Writer {
         .min(ROUND)
     }
 
-    fn work(&mut self, batch: Vec<Append>) -> Result<(), Fault> {
-        let waiters: Vec<Waiter> = batch.iter().map(Waiter::from).collect();
-        self.commit(batch, waiters)?;
+    fn work(&mut self, taken: Taken) -> Result<(), Fault> {
+        let Taken { appends, commands } = taken;
+        let waiters: Vec<Waiter> = appends.iter().map(Waiter::from).collect();
+        if let Err(fault) = self.commit(appends, waiters) {
+            Taken { commands, ..Taken::default() }.refuse(&fault.error);
+            return Err(fault);
+        }
+        self.obey(commands)?;
         self.maintain_log()?;
         self.retain()?;
         self.maintain_log()
@@ -187,12 +195,7 @@ impl Writer {
         metrics.commit_seconds.observe(self.last_commit.as_secs_f64());
         metrics.bytes.set(self.ledger.bytes().cast_signed());
         for outcome in outcomes {
-            match outcome {
-                AppendOutcome::Stored(_) => metrics.stored.inc(),
-                AppendOutcome::Duplicate(_) => metrics.duplicates.inc(),
-                AppendOutcome::Quarantined { .. } => metrics.quarantined.inc(),
-                AppendOutcome::Failed => 0,
-            };
+            metrics.count(*outcome);
         }
     }
 
@@ -208,19 +211,12 @@ impl Writer {
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        let mut rest = Vec::new();
+        let mut rest = Taken::default();
         self.0.queue.close();
         self.0.queue.set(Door::Closed, &mut rest);
-        fail(rest);
+        rest.appends.iter().map(Waiter::from).for_each(|waiter| waiter.answer(AppendOutcome::Failed));
         let since = Timestamp::from(SystemTime::now());
         self.0.health.send_replace(Health::Failing { since, error: "the journal is closed".to_owned() });
         self.0.ended.send_replace(true);
-    }
-}
-
-/// Answers that a batch could not be written.
-pub(super) fn fail(batch: Vec<Append>) {
-    for append in batch {
-        Waiter::from(&append).answer(AppendOutcome::Failed);
     }
 }

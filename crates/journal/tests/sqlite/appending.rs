@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use pushgate_journal::{Append, AppendOutcome, Entry, Fsync, Journal, QuarantineEntry, Unavailable};
-use pushgate_model::{PushId, Seq};
+use pushgate_model::{Answer, PushId, Seq};
 
 use crate::harness::{TestJournal, push};
 
@@ -31,7 +31,7 @@ async fn a_repeat_is_answered_with_the_old_seq_and_goes_no_further() {
     let mut journal = TestJournal::new();
     journal.store("acme", "a").await;
     journal.store("acme", "b").await;
-    assert_eq!(journal.push("acme", "a").await, AppendOutcome::Duplicate(at(1)));
+    assert_eq!(journal.push("acme", "a").await, AppendOutcome::Duplicate { seq: at(1), answer: Some(Answer::Ack) });
     assert_eq!(journal.committed.seqs(), [1, 2]);
     assert_eq!(journal.journal.metrics().duplicates.get(), 1);
 }
@@ -68,7 +68,7 @@ async fn what_queues_during_a_commit_shares_the_next_one() {
     for seq in 1..=1001 {
         assert_eq!(journal.outcome().await, AppendOutcome::Stored(at(seq)));
     }
-    assert_eq!(journal.outcome().await, AppendOutcome::Duplicate(at(2)));
+    assert_eq!(journal.outcome().await, AppendOutcome::Duplicate { seq: at(2), answer: Some(Answer::Ack) });
     assert_eq!(journal.journal.metrics().commits.get(), 2);
 }
 
@@ -138,7 +138,7 @@ async fn a_lost_reply_harms_nobody() {
     drop(gone);
     let unheard = Append { reply, ..journal.make("acme", "a") };
     journal.journal.append(unheard).await.unwrap();
-    assert_eq!(journal.push("acme", "a").await, AppendOutcome::Duplicate(at(1)));
+    assert_eq!(journal.push("acme", "a").await, AppendOutcome::Duplicate { seq: at(1), answer: Some(Answer::Ack) });
 }
 
 #[tokio::test]

@@ -1,12 +1,13 @@
 use std::{
     fs,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use pushgate_journal::{AppendOutcome, Journal, Unavailable};
-use pushgate_model::Seq;
+use pushgate_journal::{AppendOutcome, CommitSink, Journal, Unavailable, sqlite::SqliteJournal};
+use pushgate_model::{Answer, Seq, StoredPush};
 
-use crate::harness::TestJournal;
+use crate::harness::{TestJournal, config};
 
 #[tokio::test]
 async fn a_store_that_fails_answers_so_refuses_then_recovers_by_itself() {
@@ -21,7 +22,10 @@ async fn a_store_that_fails_answers_so_refuses_then_recovers_by_itself() {
     tool.execute_batch("COMMIT").unwrap();
     journal.wait_until_writable().await;
     let seq = journal.store("acme", "b").await;
-    assert_eq!(journal.push("acme", "a").await, AppendOutcome::Duplicate(Seq::new(1).unwrap()));
+    assert_eq!(
+        journal.push("acme", "a").await,
+        AppendOutcome::Duplicate { seq: Seq::new(1).unwrap(), answer: Some(Answer::Ack) }
+    );
     assert_eq!(journal.kept("acme").await, [1, seq]);
     assert_eq!(journal.committed.seqs(), [1, seq]);
 }
@@ -63,6 +67,23 @@ async fn a_file_in_the_databases_place_is_left_alone() {
     journal.wait_until_writable().await;
     journal.store("acme", "b").await;
     assert_eq!(journal.kept("acme").await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_writer_that_panics_leaves_nobody_waiting() {
+    struct Panicking;
+    impl CommitSink for Panicking {
+        fn committed(&mut self, _: &[Arc<StoredPush>]) {
+            panic!("for a test");
+        }
+    }
+    let mut journal = TestJournal::new();
+    let config = config(&journal.folder.path().join("panicking.db"));
+    let panicking = SqliteJournal::open(config, Box::new(Panicking)).unwrap();
+    panicking.append(journal.make("acme", "a")).await.unwrap();
+    assert_eq!(journal.outcome().await, AppendOutcome::Failed);
+    panicking.close().await;
+    assert_eq!(panicking.append(journal.make("acme", "b")).await, Err(Unavailable));
 }
 
 #[tokio::test]

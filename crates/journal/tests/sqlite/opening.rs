@@ -44,11 +44,27 @@ fn only_the_owner_may_read_the_files() {
 }
 
 #[test]
+fn files_that_others_may_read_are_taken_from_them() {
+    let journal = TestJournal::new();
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("journal.db");
+    for suffix in ["", "-wal"] {
+        fs::copy(beside(&journal.config.path, suffix), beside(&path, suffix)).unwrap();
+        fs::set_permissions(beside(&path, suffix), fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let _opened = SqliteJournal::open(config(&path), Box::new(Committed::default())).unwrap();
+    for suffix in ["", "-wal", "-shm"] {
+        let file = beside(&path, suffix);
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600, "{}", file.display());
+    }
+}
+
+#[test]
 fn a_newer_schema_is_refused() {
     let TestJournal { journal, config, folder: _folder, .. } = TestJournal::new();
     drop(journal);
     rusqlite::Connection::open(&config.path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    assert!(matches!(refusal(&config.path), JournalError::Newer { found: 99, known: 1, .. }));
+    assert!(matches!(refusal(&config.path), JournalError::Newer { found: 99, known: 2, .. }));
 }
 
 #[test]

@@ -1,12 +1,12 @@
 use std::time::Duration;
 
 use pushgate_journal::{AppendOutcome, Fsync, Journal, sqlite::new_epoch};
-use pushgate_model::Seq;
+use pushgate_model::{Answer, Seq};
 
 use crate::harness::TestJournal;
 
 fn duplicate(seq: u64) -> AppendOutcome {
-    AppendOutcome::Duplicate(Seq::new(seq).unwrap())
+    AppendOutcome::Duplicate { seq: Seq::new(seq).unwrap(), answer: Some(Answer::Ack) }
 }
 
 #[tokio::test]

@@ -9,9 +9,15 @@ use std::{
 
 use config::{ConfigError, Environment, Map, Source, Value, ValueKind};
 
-use super::{document, origin::Origin, report::Report};
+use super::{
+    document::{self, DocumentError},
+    origin::Origin,
+    report::Report,
+};
 
 const DEFAULTS: &str = include_str!("defaults.toml");
+/// The largest file, in bytes: room for some hundred thousand tenants, and a bound for a wrong path.
+const MAX_FILE: u64 = 64 << 20;
 const PREFIX: &str = "PUSHGATE";
 const SEPARATOR: &str = "__";
 /// Where the tree hangs while it is merged.
@@ -39,29 +45,13 @@ pub(super) fn merge(files: &[PathBuf], report: &Report<'_>) -> Map<String, Value
 
 /// One file, or nothing when it can't be used.
 fn read_file(path: &Path, report: &Report<'_>) -> Option<Map<String, Value>> {
-    let name = path.display().to_string();
-    let text = match std::fs::read(path).map(String::from_utf8) {
-        Ok(Ok(text)) => text,
-        Ok(Err(_)) => {
-            report.broken_file(&name, 0, "the file is not UTF-8".to_owned());
-            return None;
-        }
-        Err(error) => {
-            report.broken_file(&name, 0, format!("the file can't be read: {error}"));
-            return None;
+    let broken = |errors: Vec<DocumentError>| {
+        let name = path.display().to_string();
+        for error in errors {
+            report.broken_file(&name, error.line, error.message);
         }
     };
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let origin = |line| Origin::File { path: name.clone(), line };
-    match document::parse(text, origin) {
-        Ok(values) => Some(values),
-        Err(errors) => {
-            for error in errors {
-                report.broken_file(&name, error.line, error.message);
-            }
-            None
-        }
-    }
+    document::read(path, MAX_FILE).map_err(broken).ok()
 }
 
 /// One layer: trees that are merged one after the other.

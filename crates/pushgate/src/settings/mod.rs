@@ -2,41 +2,54 @@
 //!
 //! The layers are the built-in defaults, each `--config` file in order, then the environment as
 //! `PUSHGATE__SECTION__KEY`. `config` merges them; [`section`] reads the merged tree and lists every mistake, where
-//! deserialising would stop at the first. Begin reading at [`Settings::load`].
+//! deserialising would stop at the first. The tenants of the admin API are read by the same code, as [`RequestReader`].
+//! Begin reading at [`Settings::load`].
 
 mod admin;
+mod answers;
 mod document;
 mod effective;
+mod folder;
 mod given;
 mod header;
+mod identity;
 mod journal;
 mod layers;
 mod mistake;
 mod origin;
+mod proxy;
 mod quantity;
+mod reader;
 mod report;
 mod secret;
 mod section;
 mod server;
+mod sources;
 mod suggest;
+mod tenant;
 mod tenants;
 #[cfg(test)]
 mod tests;
 mod upstream;
 mod url;
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use pushgate_fanout::FanoutConfig;
 use pushgate_http::{AdminConfig, HttpConfig, PublicConfig};
 use pushgate_journal::JournalConfig;
-use pushgate_upstream::{TenantConfig, UpstreamConfig};
+use pushgate_upstream::{TenantSettings, UpstreamConfig};
 
 pub use effective::Effective;
+pub(crate) use folder::is_tenant;
 pub use mistake::{Mistake, Mistakes};
+pub use reader::RequestReader;
+pub use sources::Sources;
+pub use upstream::TenantDefaults;
 
 use report::Report;
 use section::Section;
+use upstream::Common;
 
 /// Everything that a gateway has to know, valid.
 #[derive(Clone, Debug)]
@@ -49,8 +62,14 @@ pub struct Settings {
     pub fanout: FanoutConfig,
     /// What all connections share.
     pub upstream: UpstreamConfig,
-    /// The tenants, in the order of the file.
-    pub tenants: Vec<TenantConfig>,
+    /// The tenants of the files, in their order: those of the list, then those of the folder.
+    pub tenants: Vec<TenantSettings>,
+    /// The folder with a file for each tenant, when there is one.
+    pub tenants_dir: Option<PathBuf>,
+    /// What a tenant takes over when it says nothing itself.
+    pub tenant_defaults: TenantDefaults,
+    /// Where all of this comes from.
+    pub sources: Sources,
     /// The same as text, for `check`.
     pub effective: Effective,
 }
@@ -62,6 +81,7 @@ impl Settings {
     /// # Errors
     /// Every mistake that there is, in all layers.
     pub fn load(files: &[PathBuf], env: &[(String, String)]) -> Result<Self, Mistakes> {
+        let sources = Sources::new(files, env);
         let report = Report::new(env);
         let values = layers::merge(files, &report);
         let (typed, effective) = Section::read_root(values, &report, read);
@@ -69,9 +89,26 @@ impl Settings {
         if !mistakes.is_empty() {
             return Err(Mistakes(mistakes));
         }
-        let Typed { http, journal, fanout, upstream, tenants } =
+        let Typed { http, journal, fanout, common, tenants, tenants_dir } =
             typed.expect("every key has a default, and one that is wrong was listed");
-        Ok(Self { http, journal, fanout, upstream, tenants, effective })
+        let Common { config: upstream, defaults: tenant_defaults } = common;
+        Ok(Self { http, journal, fanout, upstream, tenants, tenants_dir, tenant_defaults, sources, effective })
+    }
+
+    /// Where operators reach a gateway of these settings. What else is wrong in them is no matter: a gateway that runs is
+    /// well, even when somebody is about to change its tenants.
+    ///
+    /// # Errors
+    /// Every mistake that there is, when the address is one of them.
+    pub fn admin_bind(files: &[PathBuf], env: &[(String, String)]) -> Result<SocketAddr, Mistakes> {
+        let report = Report::new(env);
+        let values = layers::merge(files, &report);
+        let (bind, _) =
+            Section::read_root(values, &report, |root| root.table("admin", |section| section.address("bind")));
+        match bind.filter(|_| !report.is_incomplete()) {
+            Some(bind) => Ok(bind),
+            None => Self::load(files, env).map(|settings| settings.http.admin.bind),
+        }
     }
 }
 
@@ -86,8 +123,9 @@ struct Typed {
     http: HttpConfig,
     journal: JournalConfig,
     fanout: FanoutConfig,
-    upstream: UpstreamConfig,
-    tenants: Vec<TenantConfig>,
+    common: Common,
+    tenants: Vec<TenantSettings>,
+    tenants_dir: Option<PathBuf>,
 }
 
 fn read(root: &mut Section<'_>) -> Option<Typed> {
@@ -96,13 +134,13 @@ fn read(root: &mut Section<'_>) -> Option<Typed> {
     let allow_insecure = root.table("auth", admin::read_auth);
     let journal = root.table("journal", journal::read);
     let common = root.table("upstream", upstream::read);
-    let tenants = tenants::read(root, common.as_ref());
+    let (tenants, tenants_dir) = tenants::read(root, common.as_ref().map(|common| &common.defaults));
     if let (Some((public, _)), Some(admin)) = (&server, &admin) {
         check_listeners(root.report, public, admin, allow_insecure);
     }
     let (public, fanout) = server?;
     let http = HttpConfig { public, admin: admin? };
-    Some(Typed { http, journal: journal?, fanout, upstream: common?.config, tenants })
+    Some(Typed { http, journal: journal?, fanout, common: common?, tenants, tenants_dir })
 }
 
 /// What may listen where depends on more than one section.

@@ -7,6 +7,8 @@ use std::fmt;
 pub(super) enum Origin {
     /// Built in.
     Default,
+    /// A request to the admin API.
+    Request,
     /// An environment variable.
     Env(String),
     /// A line of a file, counted from 1.
@@ -23,6 +25,7 @@ impl Origin {
     pub(super) fn encode(&self) -> String {
         match self {
             Self::Default => "default".to_owned(),
+            Self::Request => "request".to_owned(),
             Self::Env(name) => format!("env {name}"),
             Self::File { path, line } => format!("file {line} {path}"),
         }
@@ -36,6 +39,7 @@ impl Origin {
                 let (line, path) = rest.split_once(' ').unwrap_or(("0", rest));
                 Self::File { path: path.to_owned(), line: line.parse().unwrap_or(0) }
             }
+            None if text == "request" => Self::Request,
             _ => Self::Default,
         }
     }
@@ -45,6 +49,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("built-in default"),
+            Self::Request => f.write_str("the request"),
             Self::Env(name) => f.write_str(name),
             Self::File { path, line: 0 } => f.write_str(path),
             Self::File { path, line } => write!(f, "{path}:{line}"),
@@ -60,6 +65,7 @@ mod tests {
     fn what_is_encoded_is_decoded() {
         for origin in [
             Origin::Default,
+            Origin::Request,
             Origin::Env("PUSHGATE__SERVER__BIND".to_owned()),
             Origin::File { path: "a folder/env file.toml".to_owned(), line: 12 },
         ] {

@@ -46,6 +46,11 @@ impl<'e> Report<'e> {
         self.add(&given.origin, &given.path, given.shown(shown), allowed.into());
     }
 
+    /// A place, and a key there or all of it, that is wrong for what is not in its value.
+    pub(super) fn refuse(&self, origin: &Origin, path: &str, allowed: impl Into<String>) {
+        self.add(origin, path, None, allowed.into());
+    }
+
     /// A key that nobody reads. Its value is not shown: it may be a secret under a wrong name.
     pub(super) fn unknown(&self, origin: &Origin, path: &str, allowed: String) {
         self.add(origin, path, None, allowed);
@@ -74,6 +79,11 @@ impl<'e> Report<'e> {
         if let Some((path, (origin, text))) = explicit.or(found.first()) {
             self.add(origin, path, Some(text.clone()), allowed.into());
         }
+    }
+
+    /// Whether a whole layer is missing.
+    pub(super) fn is_incomplete(&self) -> bool {
+        self.incomplete.get()
     }
 
     /// All mistakes.

@@ -13,6 +13,9 @@ use super::{
 /// The largest secret, in bytes: a wrong path must not read a whole disk.
 const MAX_LEN: usize = 64 << 10;
 
+/// Stands for a literal secret wherever settings are shown. As a secret it is a mistake: a copy of what was shown.
+const REDACTED: &str = "***";
+
 const FORMS: &str = "must be a string, { env = \"NAME\" } or { file = \"/path\" }";
 
 /// The secret, and what may be shown of it: a literal becomes `***`, a reference stays as it is. `check` says what is
@@ -23,7 +26,7 @@ pub(super) fn read(
     check: impl FnOnce(&str) -> Result<(), String>,
 ) -> Option<(SecretString, toml::Value)> {
     let found = match &given.kind {
-        ValueKind::String(text) => Ok((text.clone().into(), "***".into())),
+        ValueKind::String(text) => Ok((text.clone().into(), REDACTED.into())),
         ValueKind::Table(_) => follow(given, report)?,
         _ => {
             report.wrong(given, Shown::Kind, FORMS);
@@ -88,6 +91,7 @@ fn from_file(path: &Path) -> Result<String, String> {
 fn check_text(text: &str, check: impl FnOnce(&str) -> Result<(), String>) -> Result<(), String> {
     match text {
         "" => Err("must not be empty".to_owned()),
+        REDACTED => Err("must not be \"***\": this stands for a secret that is not shown".to_owned()),
         text if text.len() > MAX_LEN => Err(format!("must not be longer than {MAX_LEN} bytes")),
         // What the environment held was not UTF-8.
         text if text.contains('\u{fffd}') => Err("must be valid UTF-8".to_owned()),

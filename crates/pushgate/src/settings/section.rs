@@ -1,7 +1,13 @@
 //! Typed reading of one table. Every method records what it read, or a mistake; so a reader asks for all keys first
 //! and puts its config together afterwards.
 
-use std::{fmt, net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{
+    fmt,
+    net::SocketAddr,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use config::{Map, Value, ValueKind};
 use secrecy::SecretString;
@@ -85,6 +91,24 @@ impl<'r> Section<'r> {
         results
     }
 
+    /// A document of its own as one more table of a list. Its mistakes have the paths that they have there.
+    pub(super) fn document<T>(
+        &mut self,
+        key: &'static str,
+        path: &Path,
+        values: Map<String, Value>,
+        read: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<T> {
+        let path = path.display().to_string();
+        let mut effective = Effective::default();
+        effective.remark(&path);
+        let mut section = Self::new(self.report, String::new(), Origin::File { path, line: 1 }, values);
+        section.effective = effective;
+        let result = read(&mut section);
+        self.effective.list(key, vec![section.finish()]);
+        result
+    }
+
     /// A table of secrets under names of the user's choice, by name.
     pub(super) fn secrets(
         &mut self,
@@ -101,7 +125,7 @@ impl<'r> Section<'r> {
         let mut effective = Effective::default();
         let mut secrets = Vec::new();
         for (name, value) in values {
-            let given = Given::new(format!("{}.{key}.{name}", self.path), value);
+            let given = Given::new(format!("{}.{name}", self.path_of(key)), value);
             if let Some((secret, shown)) = secret::read(&given, self.report, |text| check(&name, text)) {
                 effective.set(&name, shown);
                 secrets.push((name, secret));
@@ -223,8 +247,7 @@ impl<'r> Section<'r> {
     /// True or false; absent means `default`.
     pub(super) fn flag(&mut self, key: &'static str, default: Option<bool>) -> Option<bool> {
         let Some(given) = self.take(key) else {
-            default.inspect(|default| self.effective.set(key, (*default).into()))?;
-            return default;
+            return default.inspect(|default| self.effective.take_over(key, (*default).into()));
         };
         match given.boolean() {
             Some(flag) => self.accept(key, &given, flag.into(), flag),
@@ -247,13 +270,33 @@ impl<'r> Section<'r> {
     }
 
     /// What is in force although this table does not give it.
-    pub(super) fn show(&mut self, key: &'static str, value: toml::Value) {
-        self.effective.set(key, value);
+    pub(super) fn take_over(&mut self, key: &'static str, value: toml::Value) {
+        self.effective.take_over(key, value);
+    }
+
+    /// Shows a line for people in the place of a key that was read.
+    pub(super) fn remark_on(&mut self, key: &str, text: &str) {
+        self.effective.remark_on(key, text);
+    }
+
+    /// What this table gave so far, as JSON: a literal secret is `***`, a reference as it is.
+    pub(super) fn given(&self) -> serde_json::Map<String, serde_json::Value> {
+        self.effective.given()
     }
 
     /// A key that must be given, and is not.
     pub(super) fn missing(&self, key: &str, allowed: &str) {
         self.report.missing(&self.place, &self.path_of(key), allowed);
+    }
+
+    /// A key that is wrong for what is not in its value. `place` is what [`place_of`](Self::place_of) said.
+    pub(super) fn refuse(&self, place: &Origin, key: &str, allowed: impl Into<String>) {
+        self.report.refuse(place, &self.path_of(key), allowed);
+    }
+
+    /// Where the key stands, or the table when it is absent. Ask before it is read.
+    pub(super) fn place_of(&self, key: &str) -> Origin {
+        self.values.get(key).map_or_else(|| self.place.clone(), origin_of)
     }
 
     /// Whether the key is there, right or wrong. Ask before it is read.

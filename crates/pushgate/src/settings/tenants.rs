@@ -1,58 +1,44 @@
-use std::collections::HashSet;
+//! The tenants of the files: `[[tenants]]`, and one file each in the folder that `tenants_dir` names.
+
+use std::{collections::HashSet, path::PathBuf};
 
 use pushgate_model::TenantId;
-use pushgate_upstream::{Source, TenantConfig};
+use pushgate_upstream::{Source, TenantSettings};
 
 use super::{
-    header,
+    document,
+    folder::{self, Folder, TenantFile},
     section::Section,
-    upstream::{Common, on_quarantine},
-    url,
+    tenant,
+    upstream::TenantDefaults,
 };
 
 /// What an id looks like.
 const ID: &str = "must be 1 to 64 of a-z, 0-9, _ and -, beginning with a letter or digit";
+/// The largest file of one tenant, in bytes: its secrets may be certificates.
+const MAX_FILE: u64 = 1 << 20;
 
-/// `[[tenants]]`; `common` is nothing when `[upstream]` is wrong, which is listed already.
-pub(super) fn read(root: &mut Section<'_>, common: Option<&Common>) -> Vec<TenantConfig> {
+/// The tenants in order: those of the list, then those of the folder, and the folder. `defaults` is nothing when
+/// `[upstream]` is wrong, which is listed already.
+pub(super) fn read(
+    root: &mut Section<'_>,
+    defaults: Option<&TenantDefaults>,
+) -> (Vec<TenantSettings>, Option<PathBuf>) {
+    root.show_unset("tenants_dir");
+    let folder = root.text("tenants_dir", folder::list);
     let mut ids = HashSet::new();
-    root.list("tenants", |section| tenant(section, common, &mut ids))
-}
-
-fn tenant(section: &mut Section<'_>, common: Option<&Common>, ids: &mut HashSet<TenantId>) -> Option<TenantConfig> {
-    let id = id(section, ids);
-    let own_url = own_url(section, common);
-    let has_bearer = section.has("bearer");
-    let bearer = section.secret("bearer", header::check_token);
-    let mut names = HashSet::new();
-    let headers = section.secrets("headers", |name, value| {
-        let first = names.insert(name.to_ascii_lowercase());
-        header::check(name, value, has_bearer)?;
-        if first { Ok(()) } else { Err("this header is given twice: upper and lower case are the same".to_owned()) }
+    let mut tenants = root.list("tenants", |section| {
+        let id = own_id(section, &mut ids);
+        tenant::read(section, id, Source::File, defaults)
     });
-    let query = section.secrets("query", header::check_query);
-    let enabled = section.flag("enabled", Some(true));
-    let inherits_answer = !section.has("on_quarantine");
-    let own_answer = on_quarantine(section);
-    let on_quarantine = if inherits_answer { common.map(|common| common.on_quarantine) } else { own_answer };
-    if inherits_answer && let Some(answer) = on_quarantine {
-        section.show("on_quarantine", answer.as_str().into());
-    }
-    let id = id?;
-    let url = url::of(&own_url.or_else(|| common?.url.clone())?, &id);
-    Some(TenantConfig {
-        id,
-        url,
-        bearer,
-        headers,
-        query,
-        enabled: enabled?,
-        on_quarantine: on_quarantine?,
-        source: Source::File,
-    })
+    let Some(Folder { path, files }) = folder else { return (tenants, None) };
+    // Both the folder and its tenants would give each tenant twice to whoever reads what is shown.
+    root.remark_on("tenants_dir", &format!("tenants_dir is {}: its tenants are listed below", path.display()));
+    tenants.extend(files.iter().filter_map(|file| read_file(root, file, &ids, defaults)));
+    (tenants, Some(path))
 }
 
-fn id(section: &mut Section<'_>, ids: &mut HashSet<TenantId>) -> Option<TenantId> {
+fn own_id(section: &mut Section<'_>, ids: &mut HashSet<TenantId>) -> Option<TenantId> {
     if !section.has("id") {
         section.missing("id", &format!("is missing: {ID}"));
     }
@@ -63,9 +49,39 @@ fn id(section: &mut Section<'_>, ids: &mut HashSet<TenantId>) -> Option<TenantId
     Some(id)
 }
 
-fn own_url(section: &mut Section<'_>, common: Option<&Common>) -> Option<String> {
-    if !section.has("url") && common.is_some_and(|common| common.url.is_none()) {
-        section.missing("url", "is missing: without upstream.url each tenant needs a WebSocket URL of its own");
-    }
-    section.secretive_text("url", url::template)
+/// One file of the folder. `ids` are those of the list; two files of one folder differ in their names.
+fn read_file(
+    root: &mut Section<'_>,
+    file: &TenantFile,
+    ids: &HashSet<TenantId>,
+    defaults: Option<&TenantDefaults>,
+) -> Option<TenantSettings> {
+    let values = match document::read(&file.path, MAX_FILE) {
+        Ok(values) => values,
+        Err(errors) => {
+            // Unlike a whole layer, it can't hold what others lack.
+            for error in errors {
+                root.report.refuse(&file.origin(error.line), "", error.message);
+            }
+            return None;
+        }
+    };
+    root.document("tenants", &file.path, values, |section| {
+        let id = id_of_file(section, file);
+        if id.as_ref().is_some_and(|id| ids.contains(id)) {
+            let place = section.place_of("id");
+            section.refuse(&place, "id", "a tenant of [[tenants]] has this id: each needs its own");
+        }
+        if !section.has("id") {
+            section.take_over("id", file.stem.as_str().into());
+        }
+        tenant::check_id(section, &file.stem, "must be the name of the file without .toml, or left out");
+        tenant::read(section, id, Source::File, defaults)
+    })
+}
+
+fn id_of_file(section: &Section<'_>, file: &TenantFile) -> Option<TenantId> {
+    let id = file.stem.parse();
+    let refuse = |_| section.report.refuse(&file.origin(1), "", format!("the name of the file before .toml {ID}"));
+    id.map_err(refuse).ok()
 }

@@ -4,11 +4,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use pushgate_model::Answer;
-use pushgate_session::{BackoffConfig, HeartbeatConfig, InFlightConfig};
+use pushgate_session::{AnswerConfig, BackoffConfig, HeartbeatConfig, InFlightConfig};
 use pushgate_upstream::{ConnectConfig, UpstreamConfig};
 
 use super::{
+    answers,
     quantity::TIMER,
     section::Section,
     server::{MAX_THREADS, or_cores},
@@ -17,16 +17,31 @@ use super::{
 
 /// A message of each connection may have to be held in memory at once.
 const MAX_MESSAGE: u64 = 64 << 20;
+/// What waits for the journal is held in memory.
+const MAX_IN_FLIGHT: u64 = 1 << 30;
+const MAX_IN_FLIGHT_TOTAL: u64 = 1 << 40;
 /// The largest file of roots that is looked at, in bytes.
 const MAX_CA_FILE: u64 = 16 << 20;
 
 /// `[upstream]`: what all connections share, and what a tenant takes from here when it says nothing itself.
 pub(super) struct Common {
     pub(super) config: UpstreamConfig,
+    pub(super) defaults: TenantDefaults,
+}
+
+/// What a tenant takes from `[upstream]` when it says nothing itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenantDefaults {
     /// With `{tenant}` still in it; nothing when it is not given.
     pub(super) url: Option<String>,
-    /// What a quarantined push is answered.
-    pub(super) on_quarantine: Answer,
+    /// How pushes are answered.
+    pub(super) answers: AnswerConfig,
+}
+
+impl TenantDefaults {
+    /// The keys that make it, by their paths: a change of them needs no restart.
+    pub(crate) const KEYS: [&str; 5] =
+        ["upstream.url", "upstream.ack", "upstream.ack_timeout", "upstream.ack_on_timeout", "upstream.on_quarantine"];
 }
 
 pub(super) fn read(section: &mut Section<'_>) -> Option<Common> {
@@ -36,32 +51,27 @@ pub(super) fn read(section: &mut Section<'_>) -> Option<Common> {
     let url = section.secretive_text("url", url::template);
     let ca_file = section.text("ca_file", ca_file);
     let max_message = section.size("max_message", 1..=MAX_MESSAGE);
-    let ack = section.choice("ack", &[("stored", ())]);
-    let on_quarantine = on_quarantine(section);
+    let answers = answers::read(section, None);
     let threads = section.integer("threads", 0..=MAX_THREADS, "one per core");
     let connect = section.table("connect", connect);
     let backoff = section.table("backoff", backoff);
     let heartbeat = section.table("heartbeat", heartbeat);
     let in_flight = section.table("in_flight", in_flight);
-    ack?;
     if has_url && url.is_none() {
         return None;
     }
+    let (in_flight, in_flight_total) = in_flight?;
     let config = UpstreamConfig {
         ca_file,
         max_message: max_message? as usize,
         connect: connect?,
         backoff: backoff?,
         heartbeat: heartbeat?,
-        in_flight: in_flight?,
+        in_flight,
+        in_flight_total,
         threads: or_cores(threads?),
     };
-    Some(Common { config, url, on_quarantine: on_quarantine? })
-}
-
-/// What a quarantined push is answered, when it is said here.
-pub(super) fn on_quarantine(section: &mut Section<'_>) -> Option<Answer> {
-    section.choice("on_quarantine", &[(Answer::Nack.as_str(), Answer::Nack), (Answer::Ack.as_str(), Answer::Ack)])
+    Some(Common { config, defaults: TenantDefaults { url, answers: answers? } })
 }
 
 /// A file of roots that can't be used would keep every tenant from connecting, so it is looked at beforehand.
@@ -110,8 +120,16 @@ fn heartbeat(section: &mut Section<'_>) -> Option<HeartbeatConfig> {
     Some(config)
 }
 
-fn in_flight(section: &mut Section<'_>) -> Option<InFlightConfig> {
+/// Of one tenant, and the bytes of all tenants together.
+fn in_flight(section: &mut Section<'_>) -> Option<(InFlightConfig, usize)> {
     let pushes = section.integer("pushes", 1..=10_000, "");
-    let bytes = section.size("bytes", 1..=(1 << 30));
-    Some(InFlightConfig { pushes: pushes? as usize, bytes: bytes? as usize })
+    let bytes = section.size("bytes", 1..=MAX_IN_FLIGHT);
+    let total = section.size("total", 1..=MAX_IN_FLIGHT_TOTAL);
+    let (bytes, total) = (bytes?, total?);
+    if total < bytes {
+        let paths = ["upstream.in_flight.total", "upstream.in_flight.bytes"];
+        let allowed = "upstream.in_flight.total must not be smaller than upstream.in_flight.bytes";
+        section.report.contradiction(&paths, allowed);
+    }
+    Some((InFlightConfig { pushes: pushes? as usize, bytes: bytes as usize }, total as usize))
 }

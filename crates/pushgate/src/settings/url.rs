@@ -37,7 +37,7 @@ fn checked(url: &str) -> Result<(), &'static str> {
     if authority.contains('@') {
         return Err("it has a user name or password: use bearer or headers");
     }
-    check_authority(authority)?;
+    host_and_port(authority)?;
     if path.contains(['{', '}']) {
         return Err("only {tenant} is replaced");
     }
@@ -45,7 +45,8 @@ fn checked(url: &str) -> Result<(), &'static str> {
     if path.bytes().all(allowed) { Ok(()) } else { Err("characters beyond ASCII and spaces must be percent-encoded") }
 }
 
-fn check_authority(authority: &str) -> Result<(), &'static str> {
+/// Host, an IPv6 one without its brackets, and port of an authority without user information.
+pub(super) fn host_and_port(authority: &str) -> Result<(&str, Option<u16>), &'static str> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (address, port) = rest.split_once(']').ok_or("its IPv6 address has no closing bracket")?;
@@ -64,10 +65,11 @@ fn check_authority(authority: &str) -> Result<(), &'static str> {
     if !host.bytes().all(allowed) {
         return Err("its host has characters beyond a-z, 0-9, -, _ and dots (write international names in Punycode)");
     }
-    let digits = |port: &str| port.bytes().all(|b| b.is_ascii_digit());
-    match port.map(|port| port.parse::<u16>().ok().filter(|number| *number > 0 && digits(port))) {
-        Some(None) => Err("its port is not 1 to 65535"),
-        _ => Ok(()),
+    let digits = |port: &&str| port.bytes().all(|b| b.is_ascii_digit());
+    let number = |port: &str| Some(port).filter(digits)?.parse::<u16>().ok().filter(|number| *number > 0);
+    match port {
+        None => Ok((host, None)),
+        Some(port) => Ok((host, Some(number(port).ok_or("its port is not 1 to 65535")?))),
     }
 }
 

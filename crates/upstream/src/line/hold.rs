@@ -7,15 +7,16 @@ use std::{
 };
 
 use awc::ws::{CloseCode, CloseReason, Message};
-use futures_util::{SinkExt, Stream, StreamExt};
+use futures_util::{FutureExt, SinkExt, Stream, StreamExt};
 use pushgate_journal::{Append, AppendOutcome, Appended, BoxFuture, Entry, Journal, Unavailable};
-use pushgate_session::{Effect, Ending, Frame};
+use pushgate_model::{Answer, PushId};
+use pushgate_session::{Effect, Ending, Frame, Room};
 use tokio::{
     task::coop::consume_budget,
     time::{sleep_until, timeout},
 };
 
-use super::{Leave, Line};
+use super::{FAR, Leave, Line, changed};
 use crate::{codec::CodecError, dial::Socket};
 
 /// A flush that takes longer than this ends the socket.
@@ -36,8 +37,11 @@ enum Event {
     Ended(Ending),
     Appended(Vec<Appended>),
     Accepted(Result<(), Unavailable>),
+    Settled(PushId, Option<Answer>),
+    News,
+    Room,
     Tick,
-    Draining,
+    Desired,
 }
 
 /// An append that waits for room in the journal's queue.
@@ -48,20 +52,36 @@ struct Waiting<'a> {
 }
 
 impl Line {
-    /// Holds one socket until it ends. Pushes that the journal's queue has not taken by then stay unanswered, and are in
-    /// flight no longer: the service sends them again.
+    /// Holds one socket until it ends.
     pub(super) async fn hold(&mut self, mut socket: Socket) {
         let journal = Arc::clone(&self.journal);
         let mut waiting: Option<Waiting<'_>> = None;
+        self.report.opened();
         self.armed = None;
         self.step(|session, now, effects| session.on_upgraded(now, effects));
         self.converse(&mut socket, &*journal, &mut waiting).await;
-        // Dropping the future takes the append back: it is queued at its very end, or not at all.
-        let not_taken = waiting.map(|waiting| waiting.failed);
-        let not_offered: Vec<_> = self.appends.drain(..).map(|append| failed(&append)).collect();
-        for appended in not_taken.into_iter().chain(not_offered) {
-            self.on_appended(appended);
+        self.unfinished.hold(0);
+        self.offer_rest(&*journal, waiting);
+    }
+
+    /// Whatever ended the socket, what came before counts, as far as the journal's queue takes it at once. The rest stays
+    /// unanswered and is in flight no longer: the service sends it again.
+    fn offer_rest<'j>(&mut self, journal: &'j dyn Journal, mut waiting: Option<Waiting<'j>>) {
+        let mut refused = false;
+        while let Some(mut next) = waiting.take().or_else(|| self.next_append(journal)) {
+            // Dropping the future takes the append back: it is queued at its very end, or not at all.
+            refused = refused || !matches!((&mut next.future).now_or_never(), Some(Ok(())));
+            if refused {
+                self.on_appended(next.failed);
+            }
         }
+    }
+
+    fn next_append<'j>(&mut self, journal: &'j dyn Journal) -> Option<Waiting<'j>> {
+        self.appends.pop_front().map(|append| {
+            let failed = failed(&append);
+            Waiting { future: journal.append(append), failed }
+        })
     }
 
     async fn converse<'j>(&mut self, socket: &mut Socket, journal: &'j dyn Journal, waiting: &mut Option<Waiting<'j>>) {
@@ -75,10 +95,7 @@ impl Line {
                 return;
             }
             if waiting.is_none() {
-                *waiting = self.appends.pop_front().map(|append| {
-                    let failed = failed(&append);
-                    Waiting { future: journal.append(append), failed }
-                });
+                *waiting = self.next_append(journal);
             }
             let now = tokio::time::Instant::now().into_std();
             write_since = if socket.is_write_buf_empty() { None } else { write_since.or(Some(now)) };
@@ -97,11 +114,12 @@ impl Line {
                         self.on_appended(refused.failed);
                     }
                 }
-                Event::Tick => {
-                    self.armed = None;
-                    self.step(|session, now, effects| session.on_tick(now, effects));
-                }
-                Event::Draining => self.step(|session, _, effects| session.drain(effects)),
+                Event::Settled(push_id, answer) => self.on_settled(&push_id, answer),
+                Event::News => self.on_news(),
+                // Looked at before each reading.
+                Event::Room => {}
+                Event::Tick => self.on_tick(),
+                Event::Desired => self.on_desired(),
                 Event::Ended(ending) => {
                     self.tell_protocol_error(socket, &ending).await;
                     self.step(|session, now, effects| session.on_ended(&ending, now, effects));
@@ -117,15 +135,26 @@ impl Line {
         waiting: &mut Option<Waiting<'_>>,
         write_since: Option<Instant>,
     ) -> Event {
-        let reading = self.wants_read();
+        // Looked at once: whoever rests for want of room must wait for it too.
+        let room = self.share.room();
+        let (reading, short) = (self.wants_read(room), room == Room::Short);
         let mut batch = Vec::new();
-        let far = Instant::now() + Duration::from_secs(3600);
+        let far = Instant::now() + FAR;
+        let unfinished = &mut self.unfinished;
         tokio::select! {
             count = self.commits.recv_many(&mut batch, COMMITS_AT_ONCE) => {
                 debug_assert!(count > 0, "this line holds a sender itself");
                 Event::Appended(batch)
             }
-            event = poll_fn(|cx| poll_socket(socket, reading, cx)) => event,
+            event = poll_fn(|cx| {
+                let event = poll_socket(socket, reading, cx);
+                unfinished.hold(socket.codec_ref().held());
+                // Whoever fills the last room with the beginning of a message reads no further either.
+                if event.is_pending() && !short && unfinished.room() == Room::Short {
+                    return Poll::Ready(Event::Room);
+                }
+                event
+            }) => event,
             result = poll_fn(|cx| match waiting {
                 Some(waiting) => waiting.future.as_mut().poll(cx),
                 None => Poll::Pending,
@@ -134,21 +163,31 @@ impl Line {
             () = sleep_until(write_since.map_or(far, |since| since + WRITE_TIMEOUT).into()), if write_since.is_some() => {
                 Event::Ended(Ending::WriteTimeout)
             }
-            _ = self.draining.changed() => Event::Draining,
+            (push_id, answer) = poll_fn(|cx| self.settler.poll_settled(cx)) => Event::Settled(push_id, answer),
+            () = self.mailbox.filled() => Event::News,
+            () = self.share.freed(), if short => Event::Room,
+            () = changed(&mut self.desired, self.wanted.end) => Event::Desired,
         }
     }
 
     /// Whether to read, and a count of the times when that turned to no.
-    fn wants_read(&mut self) -> bool {
-        let wants = self.step(|session, now, _| session.wants_read(now));
+    fn wants_read(&mut self, room: Room) -> bool {
+        let wants = self.step(|session, now, effects| {
+            session.set_room(room, now, effects);
+            session.wants_read(now)
+        });
+        if !self.effects.is_empty() {
+            // Before anything is waited for: the end of a hold is a time that was asked for just now.
+            self.apply_apart();
+        }
         if self.reading && !wants {
-            self.report.in_flight_full();
+            self.report.held();
         }
         self.reading = wants;
         wants
     }
 
-    /// Carries effects out; those for the socket only go to its write buffer. What comes after leaving stays for later.
+    /// Carries effects out; those for the socket only go to its write buffer. Says how the socket is to be left, if it is.
     fn apply_on(&mut self, socket: &mut Socket) -> Option<Leave> {
         let mut leave = None;
         for effect in std::mem::take(&mut self.effects) {
@@ -174,7 +213,7 @@ impl Line {
             };
             if let Err(error) = Pin::new(&mut *socket).write(message) {
                 // Only a message that is no WebSocket frame fails here, and these all are.
-                tracing::error!(tenant = %self.tenant.id, %error, "frame could not be encoded");
+                tracing::error!(tenant = %self.wanted.config.id, %error, "frame could not be encoded");
             }
         }
         self.flush_report();
@@ -184,7 +223,7 @@ impl Line {
     /// Tells the service what it did wrong, before its socket is dropped.
     async fn tell_protocol_error(&mut self, socket: &mut Socket, ending: &Ending) {
         if let Ending::Protocol { code, error } = ending {
-            tracing::warn!(tenant = %self.tenant.id, %error, code, "the service broke the websocket protocol");
+            tracing::warn!(tenant = %self.wanted.config.id, %error, code, "the service broke the websocket protocol");
             let farewell = async {
                 let _ = socket.send(Message::Close(Some(CloseReason::from(CloseCode::from(*code))))).await;
             };
@@ -198,6 +237,7 @@ fn failed(append: &Append) -> Appended {
     let push_id = match &append.entry {
         Entry::Push { push, .. } => Some(push.id.clone()),
         Entry::Quarantine(entry) => entry.push_id.clone(),
+        Entry::Answer { push_id, .. } => Some(push_id.clone()),
     };
     Appended { tag: append.tag, push_id, size: append.size(), outcome: AppendOutcome::Failed }
 }
@@ -231,6 +271,7 @@ fn ending_of(error: &CodecError) -> Ending {
     match error {
         CodecError::Io(error) => Ending::Io(error.to_string()),
         CodecError::Protocol(error) => Ending::Protocol { error: error.clone(), code: 1002 },
+        CodecError::NotUtf8 => Ending::Protocol { error: error.to_string(), code: 1007 },
         CodecError::TooBig(_) => Ending::Protocol { error: error.to_string(), code: 1009 },
     }
 }
@@ -242,6 +283,8 @@ async fn close(socket: &mut Socket, code: u16) -> Result<(), CodecError> {
         if matches!(frame?, Frame::Close(_)) {
             break;
         }
+        // What comes meanwhile is for nobody, and its flood must not keep this thread from its other tenants.
+        consume_budget().await;
     }
     Ok(())
 }

@@ -51,6 +51,28 @@ fn a_full_disk_fails_the_batch_and_nothing_of_it_is_stored() {
 }
 
 #[test]
+fn trimming_makes_room_on_a_full_disk() {
+    let folder = TempDir::new().unwrap();
+    let mut bench = Bench::open(&folder.path().join("journal.db"));
+    for number in 0..10 {
+        bench.queue(bench.make("acme", push_of(&number.to_string(), 100_000)));
+    }
+    bench.round();
+    bench.pragma("max_page_count", 1);
+    bench.queue(bench.make("umbra", push_of("large", 500_000)));
+    assert_eq!(bench.round(), [AppendOutcome::Failed]);
+    bench.writer.config.retention.max_pushes_per_tenant = 1;
+    bench.hurry();
+    bench.round();
+    assert_eq!(bench.kept("acme"), ["9"]);
+    bench.hurry();
+    bench.round();
+    assert_eq!(bench.health(), Health::Writable);
+    bench.queue(bench.make("umbra", push_of("large", 500_000)));
+    assert!(matches!(bench.round()[..], [AppendOutcome::Stored(_)]));
+}
+
+#[test]
 fn a_seq_of_a_failed_commit_is_not_used_again() {
     let folder = TempDir::new().unwrap();
     let mut bench = Bench::open(&folder.path().join("journal.db"));

@@ -1,12 +1,17 @@
 //! The writer, driven round by round without its thread.
 
 mod failing;
+mod migrating;
 mod model;
+mod purging;
+mod queue;
 mod retention;
 
 use std::{
     path::Path,
+    pin::{Pin, pin},
     sync::{Arc, Mutex},
+    task::{Context, Poll, Waker},
     time::{Duration, SystemTime},
 };
 
@@ -47,8 +52,7 @@ impl Bench {
     }
 
     fn queue(&self, append: Append) {
-        let queued = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        queued.block_on(self.writer.shared.queue.push(append)).unwrap();
+        assert_eq!(poll(&mut pin!(self.writer.shared.queue.push(append))), Poll::Ready(Ok(())));
     }
 
     fn queue_push(&self, tenant: &str, id: &str) {
@@ -83,11 +87,21 @@ impl Bench {
         page::read(self.writer.conn.as_ref().unwrap(), query).unwrap()
     }
 
+    fn count(&self, table: &str) -> i64 {
+        let conn = self.writer.conn.as_ref().unwrap();
+        conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+    }
+
     /// The ids of all kept pushes of a tenant.
     fn kept(&self, tenant: &str) -> Vec<String> {
         let page = self.read(&all(&[tenant]));
         page.pushes.iter().map(|push| push.push.id.to_string()).collect()
     }
+}
+
+/// What a future says when nobody wakes it.
+fn poll<F: Future>(future: &mut Pin<&mut F>) -> Poll<F::Output> {
+    future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
 }
 
 fn all(tenants: &[&str]) -> ReadQuery {

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use pushgate_model::Answer;
 use tempfile::TempDir;
 
 use super::{Bench, all, push, push_of};
@@ -16,11 +17,6 @@ impl Bench {
     fn queue_pending(&self, tenant: &str, id: &str) {
         let entry = Entry::Push { push: push(id), answer: None };
         self.queue(Append { entry, ..self.make(tenant, push(id)) });
-    }
-
-    fn count(&self, table: &str) -> i64 {
-        let conn = self.writer.conn.as_ref().unwrap();
-        conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
     }
 
     fn trimmed(&self, tenant: &str) -> u64 {
@@ -142,7 +138,7 @@ fn a_trimmed_push_is_known_until_it_was_not_seen_for_long() {
     let outcomes = bench.round();
     assert!(matches!(
         outcomes[..],
-        [AppendOutcome::Duplicate(_), AppendOutcome::Stored(_), AppendOutcome::Duplicate(_)]
+        [AppendOutcome::Duplicate { .. }, AppendOutcome::Stored(_), AppendOutcome::Duplicate { .. }]
     ));
 }
 
@@ -175,7 +171,7 @@ fn an_id_that_may_be_forgotten_is_stored_again_before_it_is() {
     bench.queue_push("acme", "a");
     let [AppendOutcome::Stored(seq)] = bench.round()[..] else { panic!("it was taken for a duplicate") };
     bench.queue_push("acme", "a");
-    assert_eq!(bench.round(), [AppendOutcome::Duplicate(seq)]);
+    assert_eq!(bench.round(), [AppendOutcome::Duplicate { seq, answer: Some(Answer::Ack) }]);
 }
 
 #[test]
@@ -217,8 +213,8 @@ fn far_too_many_free_pages_go_back_to_the_file_system() {
     let (folder, mut bench) = open();
     for number in 0..300 {
         bench.queue(bench.make("acme", push_of(&number.to_string(), 100_000)));
+        bench.round();
     }
-    bench.round();
     bench.writer.config.retention.max_pushes_per_tenant = 1;
     bench.trim();
     let pages = |bench: &Bench| -> i64 {

@@ -7,7 +7,7 @@ use std::{
 
 use secrecy::ExposeSecret as _;
 
-use super::{Files, Settings};
+use super::{Files, IDENTITY, Settings};
 
 fn shipped(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config").join(name)
@@ -62,23 +62,39 @@ fn every_key_without_a_default_has_a_valid_example() {
     };
     let text: String = text.lines().map(uncomment).collect();
     let files = Files::new(&[""]);
-    let stand_in = files.folder.path().join("stand-in");
-    std::fs::write(&stand_in, "-----BEGIN CERTIFICATE-----\n").unwrap();
-    let text = ["/run/secrets/acme-key", "/etc/pushgate/ca.pem"]
-        .iter()
-        .fold(text, |text, path| text.replace(path, stand_in.to_str().unwrap()));
+    let stand_in = |name: &str, content: &str| {
+        let path = files.folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (key, identity) = (stand_in("key", "k"), stand_in("identity", IDENTITY));
+    let tenants_dir = files.folder.path().join("tenants.d");
+    std::fs::create_dir(&tenants_dir).unwrap();
+    let text = text
+        .replace("/etc/pushgate/tenants.d", tenants_dir.to_str().unwrap())
+        .replace("/run/secrets/acme-key", &key)
+        .replace("/etc/pushgate/ca.pem", &identity)
+        .replace("/etc/pushgate/acme.pem", &identity)
+        .replace("/etc/pushgate/acme.key", &identity);
     std::fs::write(&files.paths[0], text).unwrap();
     let settings = files.load(&[("PUSHGATE_ADMIN_TOKEN", "x"), ("ACME_TOKEN", "x")]).unwrap();
     assert!(!settings.effective.to_string().contains("is not set"), "{}", settings.effective);
     let [tenant] = &settings.tenants[..] else { panic!("one tenant") };
-    assert!(tenant.bearer.is_some());
-    assert_eq!((tenant.headers.len(), tenant.query.len()), (1, 1));
+    let config = &tenant.config;
+    assert!(config.bearer.is_some() && config.identity.is_some() && config.subprotocol.is_some());
+    assert_eq!((config.headers.len(), config.query.len()), (1, 1));
+    let proxy = config.proxy.as_ref().unwrap();
+    assert!(proxy.host == "proxy.example.com" && proxy.port == 3128 && proxy.credentials.is_some());
+    let keys: Vec<_> = tenant.shown.keys().map(String::as_str).collect();
+    let all = "ack ack_on_timeout ack_timeout bearer client_cert client_key enabled headers on_quarantine proxy query \
+               subprotocol url";
+    assert_eq!(keys.join(" "), all);
 }
 
 #[test]
 fn the_demo_configuration_is_valid() {
     let settings = Settings::load(&[shipped("demo.toml")], &[]).unwrap();
-    let urls: Vec<_> = settings.tenants.iter().map(|tenant| tenant.url.as_str()).collect();
+    let urls: Vec<_> = settings.tenants.iter().map(|tenant| tenant.config.url.as_str()).collect();
     let account = |id| format!("ws://127.0.0.1:7070/ws/{id}");
     assert_eq!(urls, [account("acme"), account("globex"), account("initech")]);
 }
@@ -91,8 +107,8 @@ fn the_staging_configuration_is_valid_with_its_token_and_fits_the_composition() 
     let composition = std::fs::read_to_string(shipped("../docker-compose.yml")).unwrap();
     assert_eq!(settings.tenants.len(), 3);
     for tenant in &settings.tenants {
-        let token = tenant.bearer.as_ref().unwrap().expose_secret();
-        assert!(composition.contains(&format!("--account={}:{token}\n", tenant.id)), "{}", tenant.id);
-        assert_eq!(tenant.url, format!("ws://simulator:7070/ws/{}", tenant.id));
+        let token = tenant.config.bearer.as_ref().unwrap().expose_secret();
+        assert!(composition.contains(&format!("--account={}:{token}\n", tenant.config.id)), "{}", tenant.config.id);
+        assert_eq!(tenant.config.url, format!("ws://simulator:7070/ws/{}", tenant.config.id));
     }
 }

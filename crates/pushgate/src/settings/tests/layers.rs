@@ -50,11 +50,22 @@ fn texts_of_the_environment_become_numbers_and_truth_values() {
 }
 
 #[test]
+fn the_admin_address_is_found_whatever_else_is_wrong() {
+    let bind = |text: &str| Settings::admin_bind(&Files::new(&[text]).paths, &[]);
+    let wrong =
+        "tenants_dir = \"/nonexistent\"\nx = 1\nadmin = { bind = \"127.0.0.1:1\", token = \"a b\" }\n[[tenants]]";
+    assert_eq!(bind(wrong).unwrap().to_string(), "127.0.0.1:1");
+    assert_eq!(bind("").unwrap().to_string(), "127.0.0.1:9090");
+    assert_eq!(bind("x = 1\nadmin.bind = \"x\"").unwrap_err().0.len(), 2);
+    assert_eq!(bind("admin.bind = \"127.0.0.1:1\"\n]").unwrap_err().0.len(), 1);
+}
+
+#[test]
 fn a_list_replaces_the_list_of_the_layer_before() {
     let url = "upstream.url = \"ws://h/\"\n";
     let first = format!("{url}[[tenants]]\nid = \"a\"\n[[tenants]]\nid = \"b\"");
     let settings = Files::new(&[&first, "[[tenants]]\nid = \"c\""]).load(&[]).unwrap();
-    let ids: Vec<_> = settings.tenants.iter().map(|tenant| tenant.id.as_str()).collect();
+    let ids: Vec<_> = settings.tenants.iter().map(|tenant| tenant.config.id.as_str()).collect();
     assert_eq!(ids, ["c"]);
 }
 

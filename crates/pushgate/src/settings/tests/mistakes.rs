@@ -5,11 +5,11 @@ use super::{Files, Settings, load, places};
 /// Wrong texts, and line and key of every mistake in them.
 const WRONG: &[(&str, &[(usize, &str)])] = &[
     // Unknown keys, on every level.
-    ("x = 1\ntenants_dir = \"t\"", &[(2, "tenants_dir"), (1, "x")]),
+    ("x = 1\ntenants_dirs = \"t\"", &[(2, "tenants_dirs"), (1, "x")]),
     ("server.bnd = \"x\"\n[server.limits]\nstreams = 1", &[(3, "server.limits.streams"), (1, "server.bnd")]),
     ("auth = { mode = \"none\", issuer = \"x\" }", &[(1, "auth.issuer")]),
     ("\"server.bind\" = \"127.0.0.1:1\"\n\"a[9999999999]\" = 1", &[(2, "a[9999999999]"), (1, "server.bind")]),
-    ("upstream.ack_timeout = \"30s\"", &[(1, "upstream.ack_timeout")]),
+    ("upstream.ack_time = \"30s\"", &[(1, "upstream.ack_time")]),
     // Wrong kinds.
     ("server = 1\nadmin = []\njournal = \"x\"", &[(1, "server"), (2, "admin"), (3, "journal")]),
     ("tenants = 1", &[(1, "tenants")]),
@@ -36,17 +36,25 @@ const WRONG: &[(&str, &[(usize, &str)])] = &[
     ("upstream.threads = 99999999999999999999", &[(1, "upstream.threads")]),
     // Words that are not, or not yet, known.
     (
-        "auth.mode = \"jwt\"\njournal.engine = \"nats\"\nupstream.ack = \"delivered\"",
+        "auth.mode = \"jwt\"\njournal.engine = \"nats\"\nupstream.ack = \"read\"",
         &[(1, "auth.mode"), (2, "journal.engine"), (3, "upstream.ack")],
     ),
     (
         "upstream.on_quarantine = \"drop\"\njournal.fsync = \"sometimes\"",
         &[(2, "journal.fsync"), (1, "upstream.on_quarantine")],
     ),
+    (
+        "upstream.ack_timeout = \"0s\"\nupstream.ack_on_timeout = \"\"\nupstream.in_flight.total = 0",
+        &[(1, "upstream.ack_timeout"), (2, "upstream.ack_on_timeout"), (3, "upstream.in_flight.total")],
+    ),
+    ("tenants_dir = \"/nonexistent\"", &[(1, "tenants_dir")]),
+    ("tenants_dir = 1", &[(1, "tenants_dir")]),
     // Values that contradict each other: at the one that is given.
     ("upstream.backoff.initial = \"90s\"", &[(1, "upstream.backoff.initial")]),
     ("upstream.backoff.max = \"500ms\"", &[(1, "upstream.backoff.max")]),
     ("upstream.heartbeat.dead_after = \"20s\"", &[(1, "upstream.heartbeat.dead_after")]),
+    ("upstream.in_flight.total = \"1KiB\"", &[(1, "upstream.in_flight.total")]),
+    ("upstream.in_flight.bytes = \"65MiB\"", &[(1, "upstream.in_flight.bytes")]),
     ("server.bind = \"0.0.0.0:8080\"", &[(1, "server.bind")]),
     ("admin.bind = \"[::]:9090\"", &[(1, "admin.bind")]),
     ("server.bind = \"127.0.0.1:9090\"", &[(1, "server.bind")]),
@@ -59,7 +67,7 @@ const WRONG: &[(&str, &[(usize, &str)])] = &[
     // A wrong common URL is one mistake, whoever would take it over.
     ("upstream.url = \"http://h/\"\n[[tenants]]\nid = \"a\"\n[[tenants]]\nid = \"b\"", &[(1, "upstream.url")]),
     (
-        "[[tenants]]\nid = \"a\"\nurl = \"ws://h/{tennant}\"\nenabled = 1\nack = \"stored\"",
+        "[[tenants]]\nid = \"a\"\nurl = \"ws://h/{tennant}\"\nenabled = 1\nack = \"read\"",
         &[(3, "tenants[0].url"), (4, "tenants[0].enabled"), (5, "tenants[0].ack")],
     ),
     (
@@ -74,6 +82,18 @@ const WRONG: &[(&str, &[(usize, &str)])] = &[
         "[[tenants]]\nid = \"a\"\nurl = \"ws://h/\"\nquery = { \"\" = \"a\" }\nbearer = \"\"",
         &[(5, "tenants[0].bearer"), (4, "tenants[0].query.")],
     ),
+    (
+        "[[tenants]]\nid = \"a\"\nurl = \"ws://h/\"\nack_timeout = \"30\"\nack_on_timeout = \"no\"\non_quarantine = \"none\"",
+        &[(4, "tenants[0].ack_timeout"), (5, "tenants[0].ack_on_timeout"), (6, "tenants[0].on_quarantine")],
+    ),
+    (
+        "[[tenants]]\nid = \"a\"\nurl = \"ws://h/\"\nsubprotocol = \"a, b\"\nproxy = \"https://h\"",
+        &[(4, "tenants[0].subprotocol"), (5, "tenants[0].proxy")],
+    ),
+    (
+        "[[tenants]]\nid = \"a\"\nurl = \"wss://h/\"\nclient_cert = \"x\"\nclient_key = \"x\"",
+        &[(4, "tenants[0].client_cert"), (5, "tenants[0].client_key")],
+    ),
     // Secrets.
     ("admin.token = 1", &[(1, "admin.token")]),
     ("[[tenants]]\nid = \"a\"\nurl = \"ws://h/\"\nbearer = {}", &[(4, "tenants[0].bearer")]),
@@ -83,6 +103,7 @@ const WRONG: &[(&str, &[(usize, &str)])] = &[
     ("admin.token = { env = \"NOT_SET\" }", &[(1, "admin.token")]),
     ("admin.token = { file = \"/nonexistent/token\" }", &[(1, "admin.token")]),
     ("admin.token = \"two words\"", &[(1, "admin.token")]),
+    ("admin.token = \"***\"", &[(1, "admin.token")]),
     // No TOML.
     ("[server\nbind = 1", &[(1, "")]),
     ("a = 1\na = 2", &[(2, "")]),

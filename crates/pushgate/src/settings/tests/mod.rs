@@ -7,10 +7,16 @@ use tempfile::TempDir;
 use super::{Mistake, Mistakes, Settings};
 
 mod files;
+mod folder;
 mod layers;
 mod mistakes;
+mod reader;
 mod secrets;
+mod tenants;
 mod values;
+
+/// A certificate and its key, made for these tests and known to nobody who asks for one.
+const IDENTITY: &str = include_str!("identity.pem");
 
 /// Files in a folder that is gone afterwards.
 struct Files {

@@ -46,16 +46,22 @@ fn a_later_form_of_a_secret_replaces_the_earlier_one() {
 fn secrets_are_never_shown() {
     let text = format!(
         "admin.token = \"{SECRET}\"\nupstream.url = \"ws://h/\"\n[[tenants]]\nid = \"a\"\nbearer = {{ env = \"T\" }}\n\
-         headers = {{ X-Key = \"{SECRET}\", X-Ref = {{ env = \"T\" }} }}\nquery = {{ k = \"{SECRET}\" }}\n"
+         headers = {{ X-Key = \"{SECRET}\", X-Ref = {{ env = \"T\" }} }}\nquery = {{ k = \"{SECRET}\" }}\n\
+         proxy = \"http://user:{SECRET}@h\"\n"
     );
     let settings = Files::new(&[&text]).load(&[("T", SECRET)]).unwrap();
     let effective = settings.effective.to_string();
     assert!(!effective.contains(SECRET), "{effective}");
     assert!(!format!("{settings:?}").contains(SECRET));
     // A reference is no secret, and helps whoever looks for the reason.
-    for line in
-        ["token = \"***\"", "bearer = { env = \"T\" }", "X-Key = \"***\"", "X-Ref = { env = \"T\" }", "k = \"***\""]
-    {
+    for line in [
+        "token = \"***\"",
+        "bearer = { env = \"T\" }",
+        "X-Key = \"***\"",
+        "X-Ref = { env = \"T\" }",
+        "k = \"***\"",
+        "proxy = \"***\"",
+    ] {
         assert!(effective.lines().any(|shown| shown == line), "{line} is missing in: {effective}");
     }
 }
@@ -79,6 +85,9 @@ fn mistakes_do_not_show_secrets() {
         format!("{tenant}headers = \"X-Key: {SECRET}\""),
         format!("{tenant}headers = {{ Host = \"{SECRET}\", X = \"{SECRET}\\n\" }}"),
         format!("{tenant}query = [\"{SECRET}\"]"),
+        format!("{tenant}proxy = \"socks5://user:{SECRET}@h\""),
+        format!("{tenant}proxy = \"http://user:{SECRET}%@h\""),
+        format!("{tenant}client_cert = \"{SECRET}\"\nclient_key = \"{SECRET}\""),
         format!("{tenant}bearer = \"{SECRET}\" x"),
         format!("{tenant}bearer = \"{SECRET}"),
         format!("{tenant}bearer = {SECRET}"),

@@ -36,9 +36,10 @@ fn a_tenant_takes_over_what_it_does_not_say() {
     )
     .unwrap();
     let [a, b] = &settings.tenants[..] else { panic!("two tenants") };
+    let (a, b) = (&a.config, &b.config);
     assert_eq!((a.id.as_str(), a.url.as_str()), ("a", "wss://h/a?x=a"));
     assert!(a.enabled && a.bearer.is_none() && a.headers.is_empty() && a.query.is_empty());
-    assert_eq!((a.on_quarantine, b.on_quarantine), (Answer::Ack, Answer::Nack));
+    assert_eq!((a.answers.on_quarantine, b.answers.on_quarantine), (Answer::Ack, Answer::Nack));
     assert_eq!((b.url.as_str(), b.enabled), ("ws://[::1]:1/", false));
     assert_eq!(b.bearer.as_ref().unwrap().expose_secret(), "t");
     let names: Vec<_> = b.headers.iter().map(|(name, value)| (name.as_str(), value.expose_secret())).collect();
