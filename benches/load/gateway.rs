@@ -2,6 +2,7 @@ use std::{
     collections::HashMap,
     fmt::Write,
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -42,6 +43,8 @@ pub(crate) struct GatewayRules {
     pub(crate) fsync: String,
     /// Where the gateway's log goes.
     pub(crate) log: LogPlace,
+    /// The services over which the tenants are spread in turn; none stands for the rig's own.
+    pub(crate) services: Vec<SocketAddr>,
 }
 
 /// Where the gateway's log goes.
@@ -66,6 +69,19 @@ struct Page {
 struct Entry {
     id: String,
     seq: u64,
+}
+
+#[derive(Deserialize)]
+struct TenantPage {
+    tenants: Vec<TenantEntry>,
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct TenantEntry {
+    id: String,
+    state: String,
+    reason: Option<String>,
 }
 
 impl<'a> Gateway<'a> {
@@ -113,6 +129,32 @@ impl<'a> Gateway<'a> {
         self.metric("pushgate_connections{state=\"connected\"}")
     }
 
+    /// The tenants that the admin API does not list as connected, with their states and reasons.
+    pub(crate) fn astray(&self) -> Result<Vec<String>> {
+        let mut tenants = HashMap::new();
+        let mut after = String::new();
+        loop {
+            let page: TenantPage = get(self.rig.admin, &format!("/api/tenants?limit=1000{after}"))?.json()?;
+            tenants.extend(page.tenants.into_iter().map(|tenant| (tenant.id.clone(), tenant)));
+            let Some(next) = page.next else { break };
+            after = format!("&after={next}");
+        }
+        let state = |tenant: usize| match tenants.get(&format!("t{tenant}")) {
+            Some(TenantEntry { state, .. }) if state == "connected" => None,
+            Some(TenantEntry { id, state, reason }) => {
+                Some(format!("{id} {state} {}", reason.as_deref().unwrap_or_default()))
+            }
+            None => Some(format!("t{tenant} is not listed")),
+        };
+        Ok((0..self.tenants).filter_map(state).collect())
+    }
+
+    /// The lines of its log that say that something is lost or broken; panics are among them.
+    pub(crate) fn errors_logged(&self) -> Result<Vec<String>> {
+        let log = fs::read_to_string(&self.log).with_context(|| self.log.display().to_string())?;
+        Ok(log.lines().filter(|line| is_error(line)).map(str::to_owned).collect())
+    }
+
     /// A sample of the exposition, by its whole name.
     pub(crate) fn metric(&self, name: &str) -> Result<u64> {
         let answer = get(self.rig.admin, "/metrics")?;
@@ -158,6 +200,7 @@ impl Default for GatewayRules {
             backoff_max: "60s".to_owned(),
             fsync: "always".to_owned(),
             log: LogPlace::Apart,
+            services: Vec::new(),
         }
     }
 }
@@ -187,8 +230,17 @@ fn config(rig: &Rig, rules: &GatewayRules) -> String {
     );
     for tenant in 0..rules.tenants {
         writeln!(text, "[[tenants]]\nid = \"t{tenant}\"").expect("memory can be written");
+        if let Some(service) = rules.services.get(tenant % rules.services.len().max(1)) {
+            writeln!(text, "url = \"ws://{service}/ws/{{tenant}}\"").expect("memory can be written");
+        }
     }
     text
+}
+
+/// Whether a line of the log, which begins with the time and the level, is an error; or what the standard library
+/// writes of a panic that came before logging began.
+fn is_error(line: &str) -> bool {
+    line.split_ascii_whitespace().nth(1) == Some("ERROR") || line.contains("panicked at")
 }
 
 fn sample(exposition: &str, name: &str) -> Option<u64> {
@@ -206,5 +258,12 @@ mod tests {
         assert_eq!(sample(text, "a_total"), Some(7));
         assert_eq!(sample(text, "b{state=\"x\"}"), Some(9));
         assert_eq!(sample(text, "a"), None);
+    }
+
+    #[test]
+    fn an_error_is_told_from_a_warning_that_has_an_error() {
+        assert!(is_error("2026-01-02T03:04:05.678901Z ERROR pushgate::telemetry: a thread panicked"));
+        assert!(is_error("thread 'main' panicked at src/main.rs:1:1:"));
+        assert!(!is_error("2026-01-02T03:04:05.678901Z  WARN pushgate_upstream: dial failed error=ERROR"));
     }
 }

@@ -48,6 +48,11 @@ pub(crate) fn post(addr: SocketAddr, path: &str, body: &serde_json::Value) -> Re
     request(addr, &format!("POST {path}"), body.to_string().as_bytes())
 }
 
+/// One DELETE on a connection of its own.
+pub(crate) fn delete(addr: SocketAddr, path: &str) -> Result<Response> {
+    request(addr, &format!("DELETE {path}"), &[])
+}
+
 fn request(addr: SocketAddr, line: &str, body: &[u8]) -> Result<Response> {
     let mut socket = TcpStream::connect_timeout(&addr, PATIENCE).with_context(|| format!("{addr}: {line}"))?;
     socket.set_read_timeout(Some(PATIENCE))?;

@@ -1,24 +1,29 @@
 //! The proof rig: runs the real `pushgate` binary against its simulator, plays the subscribers, and judges what came.
 //!
 //! It is no part of the product and knows the gateway only from outside: by its command line, its configuration and its
-//! HTTP interfaces. It talks to loopback addresses only, and ends every process that it started, by its process id,
+//! HTTP interfaces; only `journal.rs` opens a part of it, to measure that alone. It talks to loopback addresses only, and ends every process that it started, by its process id,
 //! also when it is interrupted or panics.
 //!
 //! Begin reading at `crash.rs`, the shortest run; then `audience.rs` for the thread that reads all streams, and
 //! `judge.rs` for the comparison of sets. `benches/README.md` says how to read the reports.
 
+mod acks;
+mod answered;
 mod audience;
 mod cells;
 mod chunked;
 mod clock;
 mod crash;
+mod dials;
 mod disk;
 mod events;
 mod filler;
+mod flood;
 mod gateway;
 mod head;
 mod histogram;
 mod http;
+mod journal;
 mod judge;
 mod outage;
 mod process;
@@ -27,10 +32,13 @@ mod record;
 mod report;
 mod rig;
 mod simulator;
+mod slope;
 mod slow;
+mod soak;
 mod steady;
 mod stream;
 mod tally;
+mod tenants;
 mod wait;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -71,6 +79,14 @@ enum Run {
     Disk(disk::DiskArgs),
     /// One subscriber stops reading beside healthy ones
     Slow(slow::SlowArgs),
+    /// Thousands of idle tenants: how fast they connect, their memory and CPU
+    Tenants(tenants::TenantsArgs),
+    /// Answers a second at saturation, and their latency at half of it; or beside a tenant that floods
+    Acks(acks::AcksArgs),
+    /// The journal alone, without sockets: what it commits a second, and how long that takes
+    Journal(journal::JournalArgs),
+    /// Minutes of random faults under load: nothing is lost, everybody is back, memory is level
+    Soak(soak::SoakArgs),
     /// Memory of idle streams, and fan-out at saturation and at a quarter of it
     Cells(cells::CellsArgs),
 }
@@ -97,6 +113,10 @@ fn run(cli: &Cli) -> Result<bool> {
         Run::Outage(args) => vec![outage::run(&rig, args)?],
         Run::Steady(args) => vec![steady::run(&rig, args)?],
         Run::Disk(args) => vec![disk::run(&rig, args)?],
+        Run::Tenants(args) => vec![tenants::run(&rig, args)?],
+        Run::Acks(args) => vec![acks::run(&rig, args)?],
+        Run::Journal(args) => vec![journal::run(&rig, args)?],
+        Run::Soak(args) => vec![soak::run(&rig, args)?],
         Run::Slow(args) => vec![slow::run(&rig, args)?],
         // Each cell begins with a journal of its own.
         Run::Cells(args) => cells::run(args, || Rig::new(&cli.pushgate, &parent))?,

@@ -90,7 +90,7 @@ impl Report {
         }
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let width = self.lines.iter().map(|line| line.what.chars().count()).max().unwrap_or_default();
         let mut text = format!("{}\n", self.name);
         for Line { what, value, check } in &self.lines {

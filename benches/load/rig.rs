@@ -36,6 +36,15 @@ impl Rig {
         Ok(Self { binary: binary.to_owned(), public, admin, simulator, folder, logs })
     }
 
+    /// Where as many services listen as a run wants: the simulator's address, and others that are free.
+    pub(crate) fn services(&self, count: usize) -> Result<Vec<SocketAddr>> {
+        let mut services = vec![self.simulator];
+        while services.len() < count {
+            services.extend(free_addresses::<1>()?);
+        }
+        Ok(services)
+    }
+
     /// A file for what a process logs: not on the disk that a run may fill.
     pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.logs.path().join(name)

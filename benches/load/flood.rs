@@ -1,0 +1,63 @@
+use anyhow::Result;
+
+use crate::{
+    acks::{AcksArgs, Bench, Cost, millis},
+    answered::AnswerTimes,
+    report::Report,
+};
+
+/// The tenant that floods.
+const FLOODING: usize = 0;
+/// What the others' p99 may grow to: so many times as long, and so many milliseconds. Three times as many pushes share
+/// the same commits and cores.
+const SLOWER: (f64, f64) = (2.0, 10.0);
+
+/// One phase, as it was for the one that floods and for the others.
+struct Phase {
+    cost: Cost,
+    flooding: AnswerTimes,
+    others: AnswerTimes,
+}
+
+/// The same load over all tenants twice, the second time beside the flood.
+pub(crate) fn run(bench: &Bench<'_>, args: &AcksArgs) -> Result<Report> {
+    let without = phase(bench, args, 0.0)?;
+    eprintln!("acks: without the flood: {}", without.cost.text());
+    let with = phase(bench, args, args.flood_per_second)?;
+    eprintln!("acks: with it: {}", with.cost.text());
+
+    let mut report = Report::new("acks");
+    report.fact("tenants", args.tenants);
+    report.fact("pushes a second of each", args.each_per_second);
+    report.fact("pushes a second of the one that floods", args.flood_per_second);
+    report.fact("without the flood", without.cost.text());
+    report.fact("with it", with.cost.text());
+    for (when, phase) in [("without", &without), ("with it", &with)] {
+        report.millis(format!("others, {when}: p50"), phase.others.times.percentile(50));
+    }
+    let usual = millis(without.others.times.percentile(99));
+    report.millis("others, without: p99", without.others.times.percentile(99));
+    let limit = usual * SLOWER.0 + SLOWER.1;
+    report.at_most("others, with it: p99, ms", millis(with.others.times.percentile(99)), limit);
+    report.millis("others, with it: max", with.others.times.max());
+    report.none("others' pushes sent again by the service", without.others.repeated + with.others.repeated);
+    report.millis("the one that floods: p50", with.flooding.times.percentile(50));
+    report.millis("the one that floods: p99", with.flooding.times.percentile(99));
+    bench.report(&mut report)?;
+    Ok(report)
+}
+
+fn phase(bench: &Bench<'_>, args: &AcksArgs, flood: f64) -> Result<Phase> {
+    let from = bench.simulator.stats()?.answers();
+    if flood > 0.0 {
+        bench.simulator.flood(FLOODING, flood, args.seconds)?;
+    }
+    let mut cost = bench.load(args.each_per_second * args.tenants as f64, args.seconds)?;
+    cost.asked += flood;
+    let (mut flooding, mut others) = (AnswerTimes::default(), AnswerTimes::default());
+    bench.simulator.answers(from, |answered| {
+        let times = if answered.account()? == FLOODING { &mut flooding } else { &mut others };
+        times.add(&answered)
+    })?;
+    Ok(Phase { cost, flooding, others })
+}
