@@ -18,8 +18,9 @@ pub(super) fn coarse(at: Instant, now: Instant) -> Instant {
         return at;
     }
     let passed = at.saturating_duration_since(*BASE).as_millis();
-    let over = (passed % GRAIN.as_millis()) as u64;
-    if over == 0 { at } else { at + GRAIN - Duration::from_millis(over) }
+    let over = passed % GRAIN.as_millis();
+    let missing = (GRAIN.as_millis() - over) % GRAIN.as_millis();
+    at + Duration::from_millis(missing as u64)
 }
 
 #[cfg(test)]
