@@ -4,7 +4,7 @@ SHELL := /bin/bash -o pipefail
 CARGO ?= cargo
 
 # What the second push service of the tests runs on.
-PYTHON := target/python/bin/python
+PYTHON := target/python/.installed
 
 .PHONY: help demo run test python check fmt release bench fuzz clean
 

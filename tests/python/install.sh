@@ -20,4 +20,4 @@ fi
 
 python3 -m venv target/python
 target/python/bin/pip install --quiet --disable-pip-version-check --requirement tests/python/requirements.txt
-touch target/python/bin/python
+touch target/python/.installed

@@ -23,7 +23,8 @@ pub enum DecodeErrorKind {
     /// nothing.
     #[error("without the id of a push")]
     MissingId,
-    /// The id of the push is longer than [`MAX_PUSH_ID`](crate::MAX_PUSH_ID). It is kept nowhere, so it can't be answered.
+    /// The id of the push is longer than [`MAX_PUSH_ID`](crate::MAX_PUSH_ID). It names nothing that is stored, and is
+    /// answered as it is.
     #[error("with an id over the limit")]
     IdTooLong,
 }

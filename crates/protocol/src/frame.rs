@@ -3,7 +3,7 @@ use prost::Message;
 use pushgate_model::{Answer, Push, PushId};
 
 use crate::{
-    DecodeError, DecodeErrorKind, MAX_PUSH_ID, scan_push_id,
+    DecodeError, DecodeErrorKind, MAX_ANSWERED_ID, MAX_PUSH_ID, scan_push_id,
     wire::{
         ClientMessage, DeliveryAck, PushNotification, ServerMessage, client_message, delivery_ack::Status,
         server_message,
@@ -47,7 +47,7 @@ pub fn decode_server(bytes: &[u8], max: usize) -> Result<ServerFrame, DecodeErro
     let Some(server_message::ServerMessage::PushNotification(push)) = message.server_message else {
         return Ok(ServerFrame::Unknown);
     };
-    judge_id(&push.id)?;
+    judge_id(&push.id, MAX_PUSH_ID)?;
     let PushNotification { id, created_at, title, body } = push;
     Ok(ServerFrame::Push(Push { id: id.into(), created_at, title, body }))
 }
@@ -56,7 +56,7 @@ pub fn decode_server(bytes: &[u8], max: usize) -> Result<ServerFrame, DecodeErro
 ///
 /// # Errors
 /// The frame is larger than `max`, is not a message of the protocol, or answers a push without an id or with one that is
-/// longer than [`MAX_PUSH_ID`].
+/// longer than [`MAX_ANSWERED_ID`].
 pub fn decode_client(bytes: &[u8], max: usize) -> Result<ClientFrame, DecodeError> {
     let fail = |kind| DecodeError { kind, push_id: None };
     if bytes.len() > max {
@@ -71,18 +71,19 @@ pub fn decode_client(bytes: &[u8], max: usize) -> Result<ClientFrame, DecodeErro
         Ok(Status::Nack) => Answer::Nack,
         Err(_) => return Ok(ClientFrame::Unknown),
     };
-    judge_id(&ack.push_id)?;
+    judge_id(&ack.push_id, MAX_ANSWERED_ID)?;
     Ok(ClientFrame::Answer { push_id: ack.push_id.into(), answer })
 }
 
-/// What is no id names nothing that could be answered.
-fn judge_id(id: &str) -> Result<(), DecodeError> {
+/// What is no id names nothing that could be answered; what is too long may still be.
+fn judge_id(id: &str, longest: usize) -> Result<(), DecodeError> {
     let kind = match id.len() {
         0 => DecodeErrorKind::MissingId,
-        1..=MAX_PUSH_ID => return Ok(()),
+        len if len <= longest => return Ok(()),
         _ => DecodeErrorKind::IdTooLong,
     };
-    Err(DecodeError { kind, push_id: None })
+    let answerable = (1..=MAX_ANSWERED_ID).contains(&id.len());
+    Err(DecodeError { kind, push_id: answerable.then(|| id.into()) })
 }
 
 /// Encodes the answer to one push.

@@ -11,6 +11,10 @@ mod wire;
 /// long as deduplication lasts), indexed and logged, so the limit of a whole message is none for them.
 pub const MAX_PUSH_ID: usize = 256;
 
+/// Longest id that is scanned out of a push that can't be accepted, in bytes, so that it can be answered: a service that gets no
+/// answer cuts the line.
+pub const MAX_ANSWERED_ID: usize = 4096;
+
 pub use error::{DecodeError, DecodeErrorKind};
 pub use frame::{ClientFrame, ServerFrame, decode_client, decode_server, encode_answer, encode_push};
 pub use scan::scan_push_id;

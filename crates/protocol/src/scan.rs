@@ -1,6 +1,6 @@
 use pushgate_model::PushId;
 
-use crate::MAX_PUSH_ID;
+use crate::MAX_ANSWERED_ID;
 
 /// Field 1 in both messages: the push in `ServerMessage`, the id in `PushNotification`.
 const FIELD: u32 = 1;
@@ -9,13 +9,13 @@ const FIELD: u32 = 1;
 ///
 /// Follows protobuf's rule that the last of several values counts, and finds the id that decoding finds wherever
 /// decoding succeeds. Total: stops at the first thing it can't read, and never looks beyond the bytes that are there. An
-/// id that is longer than [`MAX_PUSH_ID`] counts as none.
+/// id that is longer than [`MAX_ANSWERED_ID`] counts as none.
 pub fn scan_push_id(bytes: &[u8]) -> Option<PushId> {
     let mut found = None;
     for push in Fields(bytes) {
         for id in Fields(push.bytes) {
             // An id of which a part is missing is another id, and the one before it is not this push's any more.
-            found = if id.whole && (1..=MAX_PUSH_ID).contains(&id.bytes.len()) {
+            found = if id.whole && (1..=MAX_ANSWERED_ID).contains(&id.bytes.len()) {
                 std::str::from_utf8(id.bytes).ok()
             } else {
                 None
@@ -140,8 +140,8 @@ mod tests {
             bytes.resize(bytes.len() + len, b'x');
             scan_push_id(&bytes).map(|id| id.as_str().len())
         };
-        assert_eq!(of(MAX_PUSH_ID), Some(MAX_PUSH_ID));
-        assert_eq!(of(MAX_PUSH_ID + 1), None);
+        assert_eq!(of(MAX_ANSWERED_ID), Some(MAX_ANSWERED_ID));
+        assert_eq!(of(MAX_ANSWERED_ID + 1), None);
     }
 
     #[test]

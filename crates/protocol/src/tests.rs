@@ -71,13 +71,18 @@ fn a_push_without_an_id_is_refused() {
 }
 
 #[test]
-fn an_id_over_the_limit_is_refused_and_never_handed_on() {
+fn an_id_over_the_limit_is_refused_and_can_be_answered_up_to_a_length() {
     let longest = push(&"x".repeat(MAX_PUSH_ID), "", "", "");
     assert_eq!(decode_server(&encode_push(&longest), MAX), Ok(ServerFrame::Push(longest)));
     let too_long = "x".repeat(MAX_PUSH_ID + 1);
-    let error = DecodeError { kind: DecodeErrorKind::IdTooLong, push_id: None };
-    assert_eq!(decode_server(&encode_push(&push(&too_long, "", "", "")), MAX), Err(error.clone()));
-    assert_eq!(decode_client(&encode_answer(&too_long.into(), Answer::Ack), MAX), Err(error));
+    let error = |push_id| DecodeError { kind: DecodeErrorKind::IdTooLong, push_id };
+    let refused = decode_server(&encode_push(&push(&too_long, "", "", "")), MAX);
+    assert_eq!(refused, Err(error(Some(too_long.as_str().into()))));
+    let answer = ClientFrame::Answer { push_id: too_long.as_str().into(), answer: Answer::Nack };
+    assert_eq!(decode_client(&encode_answer(&too_long.into(), Answer::Nack), MAX), Ok(answer));
+    let unanswerable = "x".repeat(MAX_ANSWERED_ID + 1);
+    assert_eq!(decode_server(&encode_push(&push(&unanswerable, "", "", "")), 10_000), Err(error(None)));
+    assert_eq!(decode_client(&encode_answer(&unanswerable.into(), Answer::Ack), 10_000), Err(error(None)));
 }
 
 #[test]

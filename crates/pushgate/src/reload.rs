@@ -92,8 +92,8 @@ impl Reloader {
         // First, because the tenants of the admin API are read again as well.
         self.reader.set_defaults(tenant_defaults);
         let reloaded = self.tenants.reload(tenants).await.map_err(|_| ReloadError::NotRunning)?;
-        let Reloaded { added, changed, removed, unchanged } = reloaded;
-        tracing::info!(added, changed, removed, unchanged, "settings reloaded");
+        let Reloaded { added, changed, removed, unchanged, stale } = reloaded;
+        tracing::info!(added, changed, removed, unchanged, stale, "settings reloaded");
         if !restart.is_empty() {
             tracing::warn!(keys = %restart.join(", "), "a change of these settings needs a restart");
         }

@@ -150,7 +150,7 @@ pub enum Effect {
         reason: Option<String>,
     },
     /// Something was dropped or ignored, by a machine-readable word: `text`, `unknown`, `shed`, `stale_answer`,
-    /// `waits_full`.
+    /// `waits_full`, `muted`.
     Ignored(&'static str),
 }
 

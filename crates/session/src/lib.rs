@@ -26,7 +26,7 @@
 //!   those the session has left the socket itself, and its new state and next dial follow among the same effects. A call
 //!   that comes nevertheless changes nothing.
 //! - At any time, for an operator: [`Session::pause`], [`Session::resume`], [`Session::reconnect`],
-//!   [`Session::set_answers`]; for the gateway: [`Session::set_room`].
+//!   [`Session::set_answers`]; for the gateway: [`Session::set_room`], [`Session::set_store`].
 //! - [`Session::drain`], once: after it no dial is asked for, and a socket ends with [`Effect::Close`].
 //!
 //! # Pushes that wait
@@ -53,7 +53,7 @@ pub use classify::{Classified, classification};
 pub use config::{AckPolicy, AnswerConfig, BackoffConfig, HeartbeatConfig, InFlightConfig, SessionConfig};
 pub use effect::{CloseFrame, CommitOutcome, Committed, Effect, Ended, Frame, Quarantine, Settlement, SocketId};
 pub use ending::{Ending, Lane};
-pub use session::{Room, Session};
+pub use session::{Room, Session, Store};
 pub use view::SessionView;
 pub use waits::MAX_WAITS;
 

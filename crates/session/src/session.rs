@@ -33,6 +33,7 @@ pub struct Session {
     refusals: u32,
     /// When a tick was asked for.
     armed: Option<Instant>,
+    store: Store,
 }
 
 /// Whether the gateway as a whole has room for more pushes that wait for the journal.
@@ -55,6 +56,15 @@ enum Phase {
     Dialling,
     /// A socket is open.
     Open(Open),
+}
+
+/// Whether the journal can write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// It can.
+    Writable,
+    /// It can't: nothing is answered.
+    Failing,
 }
 
 /// An open socket.
@@ -95,6 +105,7 @@ impl Session {
             last_socket: 0,
             refusals: 0,
             armed: None,
+            store: Store::Writable,
         }
     }
 

@@ -40,6 +40,20 @@ impl Budget {
         })
     }
 
+    fn room(&self) -> Room {
+        if self.short.load(Ordering::Acquire) { Room::Short } else { Room::Ample }
+    }
+
+    /// Completes once there is room.
+    pub(crate) async fn freed(&self) {
+        let mut freed = std::pin::pin!(self.freed.notified());
+        // Listening first, then looking: what happens in between is not missed.
+        freed.as_mut().enable();
+        if self.room() == Room::Short {
+            freed.await;
+        }
+    }
+
     fn take(&self, bytes: usize) {
         self.shown.inc_by(bytes.cast_signed() as i64);
         let used = self.used.fetch_add(bytes, Ordering::Relaxed) + bytes;
@@ -87,17 +101,22 @@ impl Share {
 
     /// Whether there is room for more.
     pub(crate) fn room(&self) -> Room {
-        if self.budget.short.load(Ordering::Acquire) { Room::Short } else { Room::Ample }
+        self.budget.room()
+    }
+
+    /// Whether this one holds something while there is no room for more.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.held > 0 && self.room() == Room::Short
     }
 
     /// Completes once there is room.
     pub(crate) async fn freed(&self) {
-        let mut freed = std::pin::pin!(self.budget.freed.notified());
-        // Listening first, then looking: what happens in between is not missed.
-        freed.as_mut().enable();
-        if self.room() == Room::Short {
-            freed.await;
-        }
+        self.budget.freed().await;
+    }
+
+    /// What it is a share of, to wait for room while the share itself is at work.
+    pub(crate) fn watch(&self) -> Arc<Budget> {
+        Arc::clone(&self.budget)
     }
 }
 

@@ -183,13 +183,25 @@ impl Directory {
     /// A tenant's life begins.
     pub(crate) fn begin(&self, life: Life, snapshot: TenantSnapshot) {
         let transitions = VecDeque::new();
-        self.removed().forget(&snapshot.id);
-        self.entries.insert(snapshot.id.clone(), Entry { life, snapshot, transitions });
+        let tenant = snapshot.id.clone();
+        self.entries.insert(tenant.clone(), Entry { life, snapshot, transitions });
+        self.removed().forget(&tenant);
     }
 
     /// Shows what a tenant does now, unless that life of it is over; where it comes from is not the connection's to say.
     /// Says whether it was shown.
     pub(crate) fn update(&self, life: Life, snapshot: &TenantSnapshot, transition: Option<Transition>) -> bool {
+        self.update_and(life, snapshot, transition, || {})
+    }
+
+    /// The same; what is done with it as well happens before a removal can, or not at all. It must not ask the directory.
+    pub(crate) fn update_and(
+        &self,
+        life: Life,
+        snapshot: &TenantSnapshot,
+        transition: Option<Transition>,
+        then: impl FnOnce(),
+    ) -> bool {
         let Some(mut entry) = self.entries.get_mut(&snapshot.id).filter(|entry| entry.life == life) else {
             return false;
         };
@@ -202,6 +214,7 @@ impl Directory {
             }
             entry.transitions.push_back(transition);
         }
+        then();
         true
     }
 

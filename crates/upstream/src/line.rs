@@ -9,9 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pushgate_journal::{Append, AppendOutcome, Appended, Entry, Journal, QuarantineEntry};
+use pushgate_journal::{Append, AppendOutcome, Appended, Entry, Health, Journal, QuarantineEntry};
 use pushgate_model::{Answer, PushId, Seq};
-use pushgate_session::{AckPolicy, CommitOutcome, Committed, Effect, Ending, Session, SessionConfig};
+use pushgate_session::{AckPolicy, CommitOutcome, Committed, Effect, Ending, Session, SessionConfig, Store};
 use tokio::{
     sync::{mpsc, watch},
     time::sleep_until,
@@ -27,7 +27,7 @@ use crate::{
     mute::Mute,
     report::{Report, ReportSpec},
     request_url::authority,
-    settler::Settler,
+    settler::{self, Settler},
     words::{Mailbox, News, Words},
 };
 use coarse::coarse;
@@ -49,6 +49,8 @@ pub(crate) struct LineSpec {
     pub(crate) report: ReportSpec,
     pub(crate) gates: Arc<Gates>,
     pub(crate) budget: Arc<Budget>,
+    /// Room for messages of which not all came.
+    pub(crate) beginnings: Arc<Budget>,
     pub(crate) words: Words,
     pub(crate) dialler: MakeDialler,
 }
@@ -79,6 +81,7 @@ pub(crate) struct Line {
     appends: VecDeque<Append>,
     reply: mpsc::Sender<Appended>,
     commits: mpsc::Receiver<Appended>,
+    health: watch::Receiver<Health>,
     /// When the session wants to be called.
     armed: Option<Instant>,
     /// When the session wants to dial.
@@ -98,7 +101,7 @@ enum Leave {
 /// What happened while there is no socket.
 enum Apart {
     Appended(Appended),
-    Settled(PushId, Option<Answer>),
+    Unsettled(PushId),
     News,
     Tick,
     Desired,
@@ -109,8 +112,9 @@ impl Line {
         let wanted = spec.desired.borrow_and_update().clone();
         let tenant = wanted.config.id.clone();
         let session = SessionConfig { answers: wanted.config.answers, ..spec.session };
-        // One slot for each push that may be in flight: the session never has more, so no outcome is ever dropped.
-        let (reply, commits) = mpsc::channel(session.in_flight.pushes + 1);
+        // One slot for each push that may be in flight, and for each answer that the settler has with the journal: there
+        // are never more, so no outcome is ever dropped.
+        let (reply, commits) = mpsc::channel(session.in_flight.pushes + 1 + settler::AT_ONCE);
         let mut line = Self {
             desired: spec.desired,
             session: Session::new(session, fastrand::u64(..)),
@@ -120,10 +124,11 @@ impl Line {
             dialler: spec.dialler,
             report: Report::new(&tenant, spec.life, spec.report),
             mute: Mute::default(),
-            share: Share::new(Arc::clone(&spec.budget)),
-            unfinished: Share::new(spec.budget),
+            share: Share::new(spec.budget),
+            unfinished: Share::new(spec.beginnings),
+            health: spec.journal.health(),
             mailbox: spec.words.mailbox(&tenant),
-            settler: Settler::new(tenant, Arc::clone(&spec.journal)),
+            settler: Settler::new(tenant, Arc::clone(&spec.journal), reply.clone()),
             journal: spec.journal,
             appends: VecDeque::new(),
             reply,
@@ -197,14 +202,14 @@ impl Line {
                 output = &mut future => return Some(output),
                 () = changed(&mut self.desired, self.wanted.end) => Apart::Desired,
                 Some(appended) = self.commits.recv() => Apart::Appended(appended),
-                (push_id, answer) = poll_fn(|cx| self.settler.poll_settled(cx)) => Apart::Settled(push_id, answer),
+                push_id = poll_fn(|cx| self.settler.poll_refused(cx)) => Apart::Unsettled(push_id),
                 () = self.mailbox.filled() => Apart::News,
                 () = sleep_until(self.armed.unwrap_or(far).into()), if self.armed.is_some() => Apart::Tick,
             };
             match event {
                 Apart::Desired => self.on_desired(),
                 Apart::Appended(appended) => self.on_appended(appended),
-                Apart::Settled(push_id, answer) => self.on_settled(&push_id, answer),
+                Apart::Unsettled(push_id) => self.on_settled(&push_id, None),
                 Apart::News => self.on_news(),
                 Apart::Tick => self.on_tick(),
             }
@@ -268,6 +273,15 @@ impl Line {
 
     fn on_settled(&mut self, push_id: &PushId, answer: Option<Answer>) {
         self.step(|session, _, effects| session.on_settled(push_id, answer, effects));
+    }
+
+    /// Whether the journal can write may have changed.
+    fn on_health(&mut self) {
+        let store = match *self.health.borrow_and_update() {
+            Health::Writable => Store::Writable,
+            Health::Failing { .. } => Store::Failing,
+        };
+        self.step(|session, now, effects| session.set_store(store, now, effects));
     }
 
     fn on_tick(&mut self) {
@@ -345,6 +359,12 @@ impl Line {
 
     /// The journal's word about one push.
     fn on_appended(&mut self, appended: Appended) {
+        if appended.tag == settler::TAG {
+            if let Some((push_id, answer)) = self.settler.settled(appended) {
+                self.on_settled(&push_id, answer);
+            }
+            return;
+        }
         self.share.give(appended.size);
         let tag = Tag::decode(appended.tag);
         let mut delivered = None;

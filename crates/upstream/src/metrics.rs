@@ -39,7 +39,7 @@ pub struct UpstreamMetrics {
 
 /// Words that are shown from the start, with zero: a rate needs something to begin with.
 const DECIDED: [&str; 3] = ["subscriber", "delivery", "deadline"];
-const IGNORED: [&str; 5] = ["shed", "stale_answer", "text", "unknown", "waits_full"];
+const IGNORED: [&str; 6] = ["muted", "shed", "stale_answer", "text", "unknown", "waits_full"];
 const ENDINGS: [&str; 6] = ["closed", "connect", "connect_timeout", "dead_peer", "dns", "eof"];
 /// Statuses that are a reason of their own.
 const STATUSES: [&str; 14] =

@@ -205,18 +205,21 @@ impl Report {
         self.snapshot.waits = view.waits;
         self.snapshot.next_retry_at = next_retry_at;
         self.dirty = false;
-        let told = !self.entered.is_empty();
-        let mut alive = true;
-        for mut transition in self.entered.drain(..) {
-            transition.attempt = view.attempt;
-            alive = self.to.directory.update(self.life, &self.snapshot, Some(transition));
+        let Self { life, to, snapshot, entered, .. } = self;
+        let last = entered.pop();
+        for transition in entered.drain(..) {
+            let transition = Transition { attempt: view.attempt, ..transition };
+            to.directory.update(*life, snapshot, Some(transition));
         }
-        if !told {
-            alive = self.to.directory.update(self.life, &self.snapshot, None);
-        }
-        if told && alive {
-            self.to.fanout.publish(&self.snapshot.id, self.snapshot.status.clone());
-        }
+        match last {
+            None => to.directory.update(*life, snapshot, None),
+            Some(transition) => {
+                let transition = Transition { attempt: view.attempt, ..transition };
+                to.directory.update_and(*life, snapshot, Some(transition), || {
+                    to.fanout.publish(&snapshot.id, snapshot.status.clone());
+                })
+            }
+        };
     }
 }
 

@@ -11,10 +11,15 @@ use pushgate_session::Settlement;
 use tokio::sync::mpsc;
 
 /// Answers that are with the journal at a time.
-const AT_ONCE: usize = 256;
+pub(crate) const AT_ONCE: usize = 256;
+/// Tells their outcomes from those of pushes; no push has it.
+pub(crate) const TAG: u64 = u64::MAX;
 
 /// Has the journal record answers that deliveries and deadlines decided, in their order. What waits here is bounded by the
 /// session's open waits.
+///
+/// Outcomes come back by the same queue as those of pushes: what a repeat of a push gets depends on what was recorded before
+/// it, so the line must learn of both in the journal's order.
 pub(crate) struct Settler {
     tenant: TenantId,
     journal: Arc<dyn Journal>,
@@ -23,15 +28,13 @@ pub(crate) struct Settler {
     offering: Option<(PushId, BoxFuture<'static, Result<(), Unavailable>>)>,
     /// With the journal.
     offered: usize,
+    /// Has room for [`AT_ONCE`] outcomes beside those of pushes.
     reply: mpsc::Sender<Appended>,
-    replies: mpsc::Receiver<Appended>,
 }
 
 impl Settler {
-    pub(crate) fn new(tenant: TenantId, journal: Arc<dyn Journal>) -> Self {
-        // One slot for each that is with the journal, so that no outcome is dropped.
-        let (reply, replies) = mpsc::channel(AT_ONCE);
-        Self { tenant, journal, waiting: VecDeque::new(), offering: None, offered: 0, reply, replies }
+    pub(crate) fn new(tenant: TenantId, journal: Arc<dyn Journal>, reply: mpsc::Sender<Appended>) -> Self {
+        Self { tenant, journal, waiting: VecDeque::new(), offering: None, offered: 0, reply }
     }
 
     /// Records this answer, after those before it.
@@ -39,17 +42,18 @@ impl Settler {
         self.waiting.push_back((push_id, answer, by));
     }
 
-    /// The answer that stands for a push now; nothing when it could not be recorded.
-    pub(crate) fn poll_settled(&mut self, cx: &mut Context<'_>) -> Poll<(PushId, Option<Answer>)> {
-        if let Poll::Ready(Some(appended)) = self.replies.poll_recv(cx) {
-            self.offered -= 1;
-            let push_id = appended.push_id.expect("an answer belongs to a push");
-            let answer = match appended.outcome {
-                AppendOutcome::Answered(answer) | AppendOutcome::AlreadyAnswered(answer) => Some(answer),
-                _ => None,
-            };
-            return Poll::Ready((push_id, answer));
-        }
+    /// The answer that stands for a push now, by an outcome with [`TAG`]; nothing when it could not be recorded.
+    pub(crate) fn settled(&mut self, appended: Appended) -> Option<(PushId, Option<Answer>)> {
+        self.offered = self.offered.saturating_sub(1);
+        let answer = match appended.outcome {
+            AppendOutcome::Answered(answer) | AppendOutcome::AlreadyAnswered(answer) => Some(answer),
+            _ => None,
+        };
+        Some((appended.push_id?, answer))
+    }
+
+    /// Offers what waits to the journal; ready with an answer that it does not take.
+    pub(crate) fn poll_refused(&mut self, cx: &mut Context<'_>) -> Poll<PushId> {
         while self.offered < AT_ONCE {
             if self.offering.is_none() {
                 self.offering = self.waiting.pop_front().map(|next| self.offer(next));
@@ -59,7 +63,7 @@ impl Settler {
             let push_id = push_id.clone();
             self.offering = None;
             if taken.is_err() {
-                return Poll::Ready((push_id, None));
+                return Poll::Ready(push_id);
             }
             self.offered += 1;
         }
@@ -78,7 +82,7 @@ impl Settler {
             tenant: self.tenant.clone(),
             entry: Entry::Answer { push_id: push_id.clone(), answer, by },
             received_at: SystemTime::now().into(),
-            tag: 0,
+            tag: TAG,
             reply: self.reply.clone(),
         };
         let journal = Arc::clone(&self.journal);

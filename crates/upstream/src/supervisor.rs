@@ -68,7 +68,7 @@ struct Child {
     forgotten: Option<oneshot::Sender<()>>,
 }
 
-/// A tenant's life begins.
+/// A tenant's life begins. Said twice, it counts once.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Begin {
@@ -201,6 +201,9 @@ impl Handler<Begin> for TenantSupervisor {
     type Result = ();
 
     fn handle(&mut self, Begin { tenant, life, desired }: Begin, ctx: &mut Self::Context) {
+        if self.children.contains_key(&life) {
+            return;
+        }
         let child = Child {
             tenant,
             desired,

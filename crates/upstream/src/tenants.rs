@@ -5,21 +5,22 @@
 
 use std::sync::Arc;
 
-use pushgate_journal::{AnsweredBy, Append, AppendOutcome, Entry, JournalError};
+use pushgate_journal::{AnsweredBy, AppendOutcome, Entry, JournalError};
 use pushgate_model::{Answer, Push, PushId, TenantId};
 use pushgate_protocol::{DecodeErrorKind, ServerFrame, decode_server};
 use serde_json::{Map, Value};
-use tokio::sync::mpsc;
 
 use crate::{Source, TenantMistake, TenantSettings};
 
 mod locks;
 mod reload;
+mod restore;
 mod roster;
 mod secrets;
 #[cfg(test)]
 mod tests;
 
+use roster::append;
 pub(crate) use roster::{Roster, RosterSpec};
 
 /// All tenants: what operators want of them. Clones are handles on the same ones.
@@ -119,8 +120,8 @@ pub enum ReplayError {
     /// There is none of this id.
     #[error("there is no such quarantined message")]
     Unknown,
-    /// It still can't be accepted, for this reason: `malformed`, `missing_id`, `too_large`, or `truncated` when only its
-    /// first bytes were kept.
+    /// It still can't be accepted, for this reason: `malformed`, `missing_id`, `id_too_long`, `too_large`, `truncated`
+    /// when only its first bytes were kept, or `unknown_tenant` when its tenant is no more.
     #[error("it still can't be accepted: {0}")]
     Refused(&'static str),
     /// The journal failed; the message stays in quarantine.
@@ -150,6 +151,8 @@ pub struct Reloaded {
     pub removed: usize,
     /// Those that were not touched.
     pub unchanged: usize,
+    /// Tenants of the admin API whose settings can't be read any more with the new ones; they keep what they had.
+    pub stale: usize,
 }
 
 impl Tenants {
@@ -227,7 +230,7 @@ impl Tenants {
     /// The push is unknown or was answered, or the journal can't write.
     pub async fn word(&self, tenant: &TenantId, push_id: &PushId, answer: Answer) -> Result<(), WordError> {
         let entry = Entry::Answer { push_id: push_id.clone(), answer, by: AnsweredBy::Subscriber };
-        match self.append(tenant, entry).await {
+        match append(self.roster.journal(), tenant, entry).await {
             Some(AppendOutcome::Answered(answer)) => {
                 self.roster.words().tell(tenant, push_id.clone(), answer);
                 Ok(())
@@ -250,9 +253,14 @@ impl Tenants {
             return Err(ReplayError::Refused("truncated"));
         }
         let push = self.accept(&found.raw)?;
+        let _locked = self.roster.locks.lock(&found.entry.tenant).await;
+        if !self.roster.knows(&found.entry.tenant) {
+            // Nobody could see the push.
+            return Err(ReplayError::Refused("unknown_tenant"));
+        }
         let (tenant, push_id) = (found.entry.tenant, push.id.clone());
         let entry = Entry::Push { push, answer: Some(Answer::Ack) };
-        let duplicate = match self.append(&tenant, entry).await {
+        let duplicate = match append(journal, &tenant, entry).await {
             Some(AppendOutcome::Stored(_)) => false,
             Some(AppendOutcome::Duplicate { .. }) => true,
             _ => return Err(ReplayError::Journal(JournalError::Engine("the push could not be stored".to_owned()))),
@@ -282,15 +290,6 @@ impl Tenants {
             },
         };
         Err(ReplayError::Refused(reason))
-    }
-
-    /// Appends one thing and waits for what becomes of it; nothing when the journal can't take it.
-    async fn append(&self, tenant: &TenantId, entry: Entry) -> Option<AppendOutcome> {
-        let (reply, mut outcome) = mpsc::channel(1);
-        let received_at = std::time::SystemTime::now().into();
-        let append = Append { tenant: tenant.clone(), entry, received_at, tag: 0, reply };
-        self.roster.journal().append(append).await.ok()?;
-        outcome.recv().await.map(|appended| appended.outcome)
     }
 }
 

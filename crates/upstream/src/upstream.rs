@@ -84,6 +84,7 @@ impl Upstream {
                 max_message: config.max_message,
                 tls: tls::client_config(config.ca_file.as_deref())?,
             },
+            beginnings: Budget::new(config.in_flight_total, in_flight_bytes.clone()),
             budget: Budget::new(config.in_flight_total, in_flight_bytes),
             journal: Arc::clone(&deps.journal),
             words: deps.words.clone(),
@@ -143,6 +144,8 @@ impl Prepared {
         let (first, report) = (arbiters[0].handle(), lines.report.clone());
         let spec = SupervisorSpec { arbiters: handles, report, vitals, make_line: lines.into_factory() };
         roster.start(TenantSupervisor::start_in_arbiter(&first, |_| TenantSupervisor::new(spec)));
+        let mending = Arc::clone(&roster);
+        first.spawn(async move { mending.keep_mending().await });
         Upstream { roster, arbiters, directory }
     }
 }
@@ -167,6 +170,7 @@ struct Lines {
     gates: Arc<Gates>,
     dialler: DiallerConfig,
     budget: Arc<Budget>,
+    beginnings: Arc<Budget>,
     journal: Arc<dyn Journal>,
     words: Words,
     report: ReportSpec,
@@ -186,6 +190,7 @@ impl Lines {
                     report: lines.report.clone(),
                     gates: Arc::clone(&lines.gates),
                     budget: Arc::clone(&lines.budget),
+                    beginnings: Arc::clone(&lines.beginnings),
                     words: lines.words.clone(),
                     dialler: lines.diallers(),
                 };

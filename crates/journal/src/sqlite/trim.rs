@@ -86,6 +86,7 @@ impl<'a> Step<'a> {
     /// Removes what is out of bounds, within the transaction that the caller began.
     pub(super) fn run(mut self) -> rusqlite::Result<Trimmed> {
         self.erase()?;
+        self.give_up()?;
         self.trim_by_age()?;
         self.trim_by_count()?;
         self.trim_by_bytes()?;
@@ -95,6 +96,25 @@ impl<'a> Step<'a> {
             self.ledger.flush(self.conn)?;
         }
         Ok(Trimmed { more: self.spent(), pushes: self.pushes, erased: self.erased })
+    }
+
+    /// A push that was not answered and did not come again for as long as ids are remembered waits for nobody any more, say
+    /// because its tenant is gone: it counts as a deadline's NACK, which a repeat would take back, and can be trimmed.
+    fn give_up(&mut self) -> rusqlite::Result<()> {
+        let due: Vec<i64> = self
+            .conn
+            .prepare_cached(
+                "SELECT p.seq FROM pushes p INDEXED BY pushes_due
+                 JOIN ids i ON i.tenant = p.tenant AND i.push_id = p.push_id
+                 WHERE p.answer IS NULL AND p.received_at < ?1 AND i.last_seen < ?1 LIMIT ?2",
+            )?
+            .query_map(params![self.forgettable(), CHUNK.cast_signed()], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        let mut update = self.conn.prepare_cached("UPDATE pushes SET answer = 2 WHERE seq = ?1")?;
+        for seq in due {
+            self.rows += update.execute([seq])?;
+        }
+        Ok(())
     }
 
     fn trim_by_age(&mut self) -> rusqlite::Result<()> {

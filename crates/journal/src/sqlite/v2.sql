@@ -15,3 +15,6 @@ CREATE TABLE tenant_settings (
 CREATE TABLE purges (tenant INTEGER PRIMARY KEY) STRICT;
 
 CREATE INDEX quarantine_by_tenant ON quarantine (tenant, id);
+
+-- Pushes whose answer is due: an operator may let subscribers decide.
+CREATE INDEX pushes_due ON pushes (received_at) WHERE answer IS NULL;

@@ -29,6 +29,7 @@ impl Session {
                     effects.push(Effect::Ignored("waits_full"));
                 }
             }
+            (CommitOutcome::Muted, _) => effects.push(Effect::Ignored("muted")),
             (CommitOutcome::Quarantined, Some(push_id)) => {
                 self.answer(push_id, self.config.answers.on_quarantine, socket, effects);
             }

@@ -2,7 +2,7 @@ use std::time::Instant;
 
 use pushgate_model::ConnectionState;
 
-use super::{Open, Phase, Session};
+use super::{Open, Phase, Session, Store};
 use crate::{Effect, Ending};
 
 /// What time alone brings about.
@@ -28,7 +28,9 @@ impl Session {
         }
         if now >= heartbeat.ping_at {
             effects.push(Effect::Ping);
-            heartbeat.ping_at = now + self.backoff.around(every);
+            // Early enough for its pong, however close to each other the two times are.
+            let latest = (every + self.config.heartbeat.dead_after) / 2;
+            heartbeat.ping_at = now + self.backoff.around(every).min(latest);
         }
         if heartbeat.proves_by_age(now) && leaving_by.is_none() {
             self.enter_connected(now, effects);
@@ -37,11 +39,19 @@ impl Session {
 
     /// The socket is proven.
     pub(super) fn enter_connected(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        let reason = self.in_flight.sheds(now).then_some("shedding");
+        let sheds = self.in_flight.sheds(now).then_some("shedding");
+        let reason = if self.store == Store::Failing { Some("journal_failing") } else { sheds };
         self.enter(ConnectionState::Connected, reason, effects);
     }
 
-    /// While connected, shows as a reason whether pushes are shed. A hold alone shows nothing, so nothing flaps.
+    /// Whether the journal can write. While it can't, nothing is answered, and a connection says so.
+    pub fn set_store(&mut self, store: Store, now: Instant, effects: &mut Vec<Effect>) {
+        self.store = store;
+        self.show_pressure(now, effects);
+    }
+
+    /// While connected, shows as a reason whether the journal fails or pushes are shed. A hold alone shows nothing, so
+    /// nothing flaps.
     pub(super) fn show_pressure(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         let connected = self.shown.as_ref().is_some_and(|(state, _)| *state == ConnectionState::Connected);
         if connected {

@@ -183,3 +183,26 @@ fn a_limit_of_one_push_still_lets_each_push_through() {
 fn states(effects: &[Effect]) -> Vec<Effect> {
     effects.iter().filter(|effect| matches!(effect, Effect::State { .. })).cloned().collect()
 }
+
+#[test]
+fn a_failing_journal_is_shown_while_connected_and_no_longer() {
+    let (mut rig, _) = Rig::open();
+    let connected = |reason: Option<&str>| Effect::State {
+        state: ConnectionState::Connected,
+        reason: reason.map(ToOwned::to_owned),
+    };
+    rig.session.set_store(Store::Failing, rig.now, &mut rig.effects);
+    assert_eq!(rig.asked(), [connected(Some("journal_failing"))]);
+    rig.session.set_store(Store::Failing, rig.now, &mut rig.effects);
+    assert_eq!(rig.asked(), []);
+    rig.session.set_store(Store::Writable, rig.now, &mut rig.effects);
+    assert_eq!(rig.asked(), [connected(None)]);
+    rig.ended(&Ending::Eof);
+    rig.asked();
+    rig.session.set_store(Store::Failing, rig.now, &mut rig.effects);
+    assert_eq!(rig.asked(), [], "a line that is away says why it is away");
+    rig.dial();
+    rig.upgrade();
+    rig.frame(Frame::Pong);
+    assert!(rig.asked().contains(&connected(Some("journal_failing"))));
+}

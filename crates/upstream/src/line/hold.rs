@@ -9,7 +9,7 @@ use std::{
 use awc::ws::{CloseCode, CloseReason, Message};
 use futures_util::{FutureExt, SinkExt, Stream, StreamExt};
 use pushgate_journal::{Append, AppendOutcome, Appended, BoxFuture, Entry, Journal, Unavailable};
-use pushgate_model::{Answer, PushId};
+use pushgate_model::PushId;
 use pushgate_session::{Effect, Ending, Frame, Room};
 use tokio::{
     task::coop::consume_budget,
@@ -37,11 +37,12 @@ enum Event {
     Ended(Ending),
     Appended(Vec<Appended>),
     Accepted(Result<(), Unavailable>),
-    Settled(PushId, Option<Answer>),
+    Unsettled(PushId),
     News,
     Room,
     Tick,
     Desired,
+    Health,
 }
 
 /// An append that waits for room in the journal's queue.
@@ -57,6 +58,7 @@ impl Line {
         let journal = Arc::clone(&self.journal);
         let mut waiting: Option<Waiting<'_>> = None;
         self.report.opened();
+        self.on_health();
         self.armed = None;
         self.step(|session, now, effects| session.on_upgraded(now, effects));
         self.converse(&mut socket, &*journal, &mut waiting).await;
@@ -114,12 +116,13 @@ impl Line {
                         self.on_appended(refused.failed);
                     }
                 }
-                Event::Settled(push_id, answer) => self.on_settled(&push_id, answer),
+                Event::Unsettled(push_id) => self.on_settled(&push_id, None),
                 Event::News => self.on_news(),
                 // Looked at before each reading.
                 Event::Room => {}
                 Event::Tick => self.on_tick(),
                 Event::Desired => self.on_desired(),
+                Event::Health => self.on_health(),
                 Event::Ended(ending) => {
                     self.tell_protocol_error(socket, &ending).await;
                     self.step(|session, now, effects| session.on_ended(&ending, now, effects));
@@ -137,10 +140,16 @@ impl Line {
     ) -> Event {
         // Looked at once: whoever rests for want of room must wait for it too.
         let room = self.share.room();
-        let (reading, short) = (self.wants_read(room), room == Room::Short);
+        let wants_read = self.wants_read(room);
+        let short = room == Room::Short;
+        // The beginnings of messages have room of their own: whoever holds one while there is none left reads no further,
+        // and nobody else is concerned. If it stays so, the silence ends the socket.
+        let stuck = self.unfinished.is_stuck();
+        let reading = wants_read && !stuck;
         let mut batch = Vec::new();
         let far = Instant::now() + FAR;
         let unfinished = &mut self.unfinished;
+        let beginnings = unfinished.watch();
         tokio::select! {
             count = self.commits.recv_many(&mut batch, COMMITS_AT_ONCE) => {
                 debug_assert!(count > 0, "this line holds a sender itself");
@@ -149,8 +158,7 @@ impl Line {
             event = poll_fn(|cx| {
                 let event = poll_socket(socket, reading, cx);
                 unfinished.hold(socket.codec_ref().held());
-                // Whoever fills the last room with the beginning of a message reads no further either.
-                if event.is_pending() && !short && unfinished.room() == Room::Short {
+                if event.is_pending() && !stuck && unfinished.is_stuck() {
                     return Poll::Ready(Event::Room);
                 }
                 event
@@ -163,10 +171,12 @@ impl Line {
             () = sleep_until(write_since.map_or(far, |since| since + WRITE_TIMEOUT).into()), if write_since.is_some() => {
                 Event::Ended(Ending::WriteTimeout)
             }
-            (push_id, answer) = poll_fn(|cx| self.settler.poll_settled(cx)) => Event::Settled(push_id, answer),
+            push_id = poll_fn(|cx| self.settler.poll_refused(cx)) => Event::Unsettled(push_id),
             () = self.mailbox.filled() => Event::News,
             () = self.share.freed(), if short => Event::Room,
+            () = beginnings.freed(), if stuck => Event::Room,
             () = changed(&mut self.desired, self.wanted.end) => Event::Desired,
+            Ok(()) = self.health.changed() => Event::Health,
         }
     }
 

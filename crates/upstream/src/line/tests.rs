@@ -73,6 +73,7 @@ impl Rig {
             report: ReportSpec { directory: Arc::clone(&directory), fanout, metrics: UpstreamMetrics::default() },
             gates: Arc::new(Gates::new(connect)),
             budget: Arc::clone(&budget),
+            beginnings: Budget::new(1 << 20, prometheus_client::metrics::gauge::Gauge::default()),
             words: Words::default(),
             dialler: Box::new(move |tenant| Dialler::for_tenant(&dialler, tenant)),
         };

@@ -44,7 +44,7 @@ impl Roster {
                 }
             }
         }
-        self.read_again(&named).await;
+        reloaded.stale = self.read_again(&named).await;
         Ok(reloaded)
     }
 
@@ -71,14 +71,16 @@ impl Roster {
             .filter(|entry| of_files(entry.source) && !named.contains(entry.key()))
             .map(|entry| entry.key().clone())
             .collect();
-        let (mut removed, mut ends) = (0, Vec::new());
+        // Held until the connections have ended: no name may begin again before.
+        let (mut removed, mut ends, mut locks) = (0, Vec::new(), Vec::new());
         for tenant in gone {
-            let _locked = self.locks.lock(&tenant).await;
+            let locked = self.locks.lock(&tenant).await;
             let document = self.entries.get(&tenant).and_then(|entry| entry.document.clone());
-            if let Some(document) = document
-                && let Ok(settings) = self.read(&tenant, &document).await
-            {
-                self.set(&tenant, Source::Api, settings, Some(document), None);
+            if let Some(document) = document {
+                match self.read(&tenant, &document).await {
+                    Ok(settings) => self.set(&tenant, Source::Api, settings, Some(document), None),
+                    Err(mistakes) => self.park(&tenant, document, &mistakes),
+                }
                 continue;
             }
             if let Err(error) = self.journal().delete_tenant(tenant.clone()).await {
@@ -87,6 +89,7 @@ impl Roster {
             }
             ends.extend(self.begin_removal(&tenant));
             removed += 1;
+            locks.push(locked);
         }
         let all = futures_util::future::join_all(ends);
         if timeout(REMOVALS, all).await.is_err() {
@@ -96,14 +99,16 @@ impl Roster {
     }
 
     /// Reads the settings of the API's tenants again, for their secrets and for what they take from the files.
-    async fn read_again(&self, named: &HashSet<TenantId>) {
+    /// Says how many could not be read: they keep what they had.
+    async fn read_again(&self, named: &HashSet<TenantId>) -> usize {
+        let mut stale = 0;
         let of_api: Vec<TenantId> =
             self.entries.iter().filter(|entry| !named.contains(entry.key())).map(|entry| entry.key().clone()).collect();
         for tenant in of_api {
             let _locked = self.locks.lock(&tenant).await;
             let Some((document, before, version)) = self.entries.get(&tenant).and_then(|entry| {
                 let before = entry.desired.as_ref().map(|desired| desired.borrow().config.clone());
-                Some((entry.document.clone()?, before, entry.version().to_owned()))
+                Some((entry.document.clone()?, before, entry.version.clone()))
             }) else {
                 continue;
             };
@@ -113,10 +118,13 @@ impl Roster {
                 }
                 Ok(_) => {}
                 Err(mistakes) => {
+                    stale += 1;
                     let keys: Vec<_> = mistakes.iter().map(|mistake| mistake.key.as_str()).collect();
-                    tracing::warn!(%tenant, keys = keys.join(", "), "settings of the admin api can't be read again, the old ones stay");
+                    let keys = keys.join(", ");
+                    tracing::error!(%tenant, keys, "settings of the admin api can't be read again, the old ones stay");
                 }
             }
         }
+        stale
     }
 }

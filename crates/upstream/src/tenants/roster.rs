@@ -3,17 +3,17 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use actix::Addr;
 use dashmap::DashMap;
-use pushgate_journal::{Journal, StoredTenant};
-use pushgate_model::{ConnectionState, TenantId, TenantStatus};
+use pushgate_journal::{AnsweredBy, Append, AppendOutcome, Entry as Appendable, Journal, JournalError, StoredTenant};
+use pushgate_model::{Answer, TenantId};
 use pushgate_session::AckPolicy;
 use serde_json::{Map, Value};
 use tokio::{
-    sync::{Mutex, oneshot, watch},
+    sync::{Mutex, mpsc, oneshot, watch},
     time::timeout,
 };
 
@@ -43,26 +43,26 @@ pub(crate) struct RosterSpec {
 
 /// What operators want of each tenant.
 pub(crate) struct Roster {
-    spec: RosterSpec,
+    pub(super) spec: RosterSpec,
     pub(super) entries: DashMap<TenantId, Entry>,
     pub(super) locks: Locks,
     pub(super) reloading: Mutex<()>,
-    supervisor: OnceLock<Addr<TenantSupervisor>>,
+    pub(super) supervisor: OnceLock<Addr<TenantSupervisor>>,
     draining: AtomicBool,
     lives: AtomicU64,
 }
 
 /// One tenant.
 pub(super) struct Entry {
-    life: Life,
+    pub(super) life: Life,
     pub(super) source: Source,
     /// As operators may see them.
     shown: Map<String, Value>,
     /// As the API gave them, secrets included. A tenant of the files may have them too: they wait behind the file.
     pub(super) document: Option<Map<String, Value>>,
-    version: String,
+    pub(super) version: String,
     /// By an operator.
-    paused: bool,
+    pub(super) paused: bool,
     /// What the connection follows; nothing while the settings can't be read, so that there is no connection.
     pub(super) desired: Option<watch::Sender<Desired>>,
 }
@@ -80,7 +80,8 @@ impl Roster {
             lives: AtomicU64::new(0),
         };
         for settings in sources.files {
-            roster.insert(settings.config.id.clone(), Source::File, Some(settings), None);
+            let tenant = settings.config.id.clone();
+            roster.insert(&tenant, Source::File, Some(settings), None);
         }
         for stored in sources.stored {
             roster.restore(stored);
@@ -142,6 +143,10 @@ impl Roster {
         })
     }
 
+    pub(super) fn knows(&self, tenant: &TenantId) -> bool {
+        self.entries.contains_key(tenant)
+    }
+
     pub(super) fn shown(&self, tenant: &TenantId) -> Option<ShownSettings> {
         self.entries.get(tenant).map(|entry| ShownSettings {
             settings: entry.shown.clone(),
@@ -190,9 +195,14 @@ impl Roster {
     ) -> Result<(), TenantError> {
         self.running()?;
         let _locked = self.locks.lock(tenant).await;
-        if pushes == Pushes::Purge && self.spec.report.directory.was_removed(tenant) {
-            // An earlier try removed the tenant, and the journal failed before its pushes were erased.
-            return Ok(self.journal().purge(tenant.clone()).await?);
+        if pushes == Pushes::Purge && !self.entries.contains_key(tenant) {
+            precondition.check(None)?;
+            // An earlier try may have removed the tenant, and the journal failed before its pushes were erased.
+            let kept = self.journal().bounds(vec![tenant.clone()]).await?;
+            return match kept.newest {
+                Some(_) => self.purge(tenant).await,
+                None => Err(TenantError::Unknown),
+            };
         }
         {
             let entry = self.entries.get(tenant).ok_or(TenantError::Unknown)?;
@@ -203,10 +213,20 @@ impl Roster {
         }
         self.journal().delete_tenant(tenant.clone()).await?;
         self.remove(tenant).await;
-        if pushes == Pushes::Purge {
-            self.journal().purge(tenant.clone()).await?;
+        match pushes {
+            Pushes::Keep => Ok(()),
+            Pushes::Purge => self.purge(tenant).await,
         }
-        Ok(())
+    }
+
+    /// Erases what is kept, after all that is still on its way into the journal: a tenant's appends keep their order, so one
+    /// that does nothing comes behind them.
+    async fn purge(&self, tenant: &TenantId) -> Result<(), TenantError> {
+        let last = Appendable::Answer { push_id: "".into(), answer: Answer::Nack, by: AnsweredBy::Deadline };
+        match append(self.journal(), tenant, last).await {
+            Some(AppendOutcome::UnknownPush) => Ok(self.journal().purge(tenant.clone()).await?),
+            _ => Err(JournalError::Engine("it cannot write at the moment".to_owned()).into()),
+        }
     }
 
     pub(super) async fn set_paused(&self, tenant: &TenantId, paused: bool) -> Result<(), TenantError> {
@@ -233,6 +253,7 @@ impl Roster {
             entry.change(|desired| desired.pause = Pause::of(&desired.config, paused));
         }
         self.hurry(tenant);
+        self.mend(tenant).await;
         Ok(())
     }
 
@@ -244,6 +265,7 @@ impl Roster {
             entry.change(|desired| desired.reconnects += 1);
         }
         self.hurry(tenant);
+        self.mend(tenant).await;
         Ok(())
     }
 
@@ -265,7 +287,7 @@ impl Roster {
     ) {
         let Some(mut entry) = self.entries.get_mut(tenant).filter(|entry| entry.desired.is_some()) else {
             let paused = self.entries.get(tenant).is_some_and(|entry| entry.paused);
-            self.insert(tenant.clone(), source, Some(settings), document);
+            self.insert(tenant, source, Some(settings), document);
             if let Some(mut entry) = self.entries.get_mut(tenant) {
                 entry.paused = paused;
                 entry.version = version.unwrap_or_else(|| entry.version.clone());
@@ -316,79 +338,42 @@ impl Roster {
         entry.change(|desired| desired.end = End::Remove);
         self.words().forget(tenant);
         self.count();
+        entry.desired.as_ref().and_then(|_| self.end(entry.life))
+    }
+
+    /// Has the supervisor forget a connection that was told to end.
+    pub(super) fn end(&self, life: Life) -> Option<oneshot::Receiver<()>> {
         let (sender, ended) = oneshot::channel();
-        let supervisor = self.supervisor.get().filter(|_| entry.desired.is_some())?;
-        supervisor.do_send(Forget(entry.life, sender));
+        self.supervisor.get()?.do_send(Forget(life, sender));
         Some(ended)
     }
 
     /// Puts an entry in, and what others see of it. Without settings it has no connection.
-    fn insert(
+    pub(super) fn insert(
         &self,
-        tenant: TenantId,
+        tenant: &TenantId,
         source: Source,
         settings: Option<TenantSettings>,
         document: Option<Map<String, Value>>,
     ) {
         let life = Life(self.lives.fetch_add(1, Ordering::Relaxed) + 1);
-        let mut snapshot = TenantSnapshot::new(tenant.clone(), source);
         let (desired, shown) = if let Some(settings) = settings {
             self.want_deliveries(&settings.config);
             (Some(watch::Sender::new(Desired::new(settings.config, false))), settings.shown)
         } else {
-            let (state, since) = (ConnectionState::Misconfigured, SystemTime::now().into());
-            snapshot.status = TenantStatus { state, since, reason: Some("settings".into()) };
-            (None, Map::new())
+            (None, document.as_ref().map(secrets::hide).unwrap_or_default())
         };
-        let status = snapshot.status.clone();
-        self.spec.report.directory.begin(life, snapshot);
-        if desired.is_none() {
-            self.spec.fanout().publish(&tenant, status);
-        }
+        self.spec.report.directory.begin(life, TenantSnapshot::new(tenant.clone(), source));
         let entry = Entry { life, source, shown, document, version: new_version(), paused: false, desired };
-        self.entries.insert(tenant, entry);
+        self.entries.insert(tenant.clone(), entry);
         self.count();
-    }
-
-    /// What the journal kept about a tenant.
-    fn restore(&self, stored: StoredTenant) {
-        let StoredTenant { id, settings, version, paused } = stored;
-        let document = settings.as_deref().map(parse);
-        let of_a_file = self.entries.contains_key(&id);
-        match document {
-            Some(document) if !of_a_file => {
-                let settings = document.as_ref().map_err(Clone::clone).and_then(|document| {
-                    let listed = |mistakes: Vec<TenantMistake>| {
-                        let lines = mistakes.iter().map(|mistake| format!("{}: {}", mistake.key, mistake.allowed));
-                        lines.collect::<Vec<_>>().join("; ")
-                    };
-                    self.spec.reader.read(&id, document).map_err(listed)
-                });
-                if let Err(error) = &settings {
-                    tracing::error!(tenant = %id, error, "the settings of a tenant of the admin api can't be used");
-                }
-                self.insert(id.clone(), Source::Api, settings.ok(), document.ok());
-                if let Some(mut entry) = self.entries.get_mut(&id) {
-                    entry.version = version;
-                }
-            }
-            Some(document) => {
-                warn_of_shadow(&id);
-                if let Some(mut entry) = self.entries.get_mut(&id) {
-                    entry.document = document.ok();
-                }
-            }
-            // Paused once, and gone from the files since: its name may return.
-            None if !of_a_file => return,
-            None => {}
-        }
-        if let Some(mut entry) = self.entries.get_mut(&id) {
-            entry.paused = paused;
-            entry.change(|desired| desired.pause = Pause::of(&desired.config, paused));
+        if self.draining.load(Ordering::SeqCst) {
+            // A drain that began meanwhile may have passed by.
+            self.entries.get(tenant).inspect(|entry| entry.change(|desired| desired.end = End::Drain));
         }
     }
 
-    fn begin(&self, tenant: &TenantId) {
+    pub(super) fn begin(&self, tenant: &TenantId) {
         let Some(supervisor) = self.supervisor.get() else { return };
         if let Some(entry) = self.entries.get(tenant)
             && let Some(desired) = &entry.desired
@@ -419,16 +404,12 @@ impl Roster {
 }
 
 impl RosterSpec {
-    fn fanout(&self) -> &pushgate_fanout::Fanout {
+    pub(super) fn fanout(&self) -> &pushgate_fanout::Fanout {
         &self.report.fanout
     }
 }
 
 impl Entry {
-    pub(super) fn version(&self) -> &str {
-        &self.version
-    }
-
     pub(super) fn is_shown_as(&self, shown: &Map<String, Value>) -> bool {
         self.shown == *shown
     }
@@ -462,9 +443,12 @@ pub(super) fn warn_of_shadow(tenant: &TenantId) {
     tracing::warn!(%tenant, "a tenant of the files has the id of one of the admin api: the file wins");
 }
 
-/// A document as the journal keeps it.
-fn parse(text: &str) -> Result<Map<String, Value>, String> {
-    serde_json::from_str(text).map_err(|error| format!("no valid JSON object: {error}"))
+/// Appends one thing and waits for what becomes of it; nothing when the journal can't take it.
+pub(super) async fn append(journal: &dyn Journal, tenant: &TenantId, entry: Appendable) -> Option<AppendOutcome> {
+    let (reply, mut outcome) = mpsc::channel(1);
+    let received_at = std::time::SystemTime::now().into();
+    journal.append(Append { tenant: tenant.clone(), entry, received_at, tag: 0, reply }).await.ok()?;
+    outcome.recv().await.map(|appended| appended.outcome)
 }
 
 /// Names one version of settings among all that there ever were.

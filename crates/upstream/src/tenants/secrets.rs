@@ -39,6 +39,25 @@ fn keep_below(
     }
 }
 
+/// Settings as they may be shown although nobody could read them: every text may be a secret, but for those that can't be.
+pub(super) fn hide(settings: &Map<String, Value>) -> Map<String, Value> {
+    const PLAIN: [&str; 7] = ["url", "subprotocol", "ack", "ack_timeout", "ack_on_timeout", "on_quarantine", "enabled"];
+    let hidden = |(key, value): (&String, &Value)| {
+        let shown = match value {
+            Value::String(_) if !PLAIN.contains(&key.as_str()) => HIDDEN.into(),
+            Value::Object(table) if !is_reference(table) => Value::Object(hide(table)),
+            other => other.clone(),
+        };
+        (key.clone(), shown)
+    };
+    settings.iter().map(hidden).collect()
+}
+
+/// `{ "env": … }` or `{ "file": … }`, which is no secret itself.
+fn is_reference(table: &Map<String, Value>) -> bool {
+    table.len() == 1 && (table.contains_key("env") || table.contains_key("file"))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -58,6 +77,21 @@ mod tests {
         let kept =
             json!({ "bearer": "old", "headers": { "X-A": "a", "X-B": { "env": "B" }, "X-C": "c" }, "url": "ws://b" });
         assert_eq!(Value::Object(new), kept);
+    }
+
+    #[test]
+    fn what_nobody_could_read_is_shown_without_its_secrets_and_can_be_put_back() {
+        let stored = map(&json!({
+            "url": "ws://a", "bearer": "s3cret", "proxy": { "env": "P" }, "headers": { "X": "y" }, "enabled": true
+        }));
+        let shown = hide(&stored);
+        let expected = json!({
+            "url": "ws://a", "bearer": "***", "proxy": { "env": "P" }, "headers": { "X": "***" }, "enabled": true
+        });
+        assert_eq!(Value::Object(shown.clone()), expected);
+        let mut back = shown;
+        keep(Some(&stored), &mut back).unwrap();
+        assert_eq!(back, stored);
     }
 
     #[test]

@@ -1,4 +1,10 @@
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use actix::{Actor, Arbiter, System};
 use futures_util::FutureExt;
@@ -18,14 +24,24 @@ use crate::{
 };
 
 /// Reads `url`, `bearer` and `enabled`; `bad` is a mistake.
-struct Reader;
+#[derive(Default)]
+struct Reader {
+    /// Nothing can be read while this is set.
+    unreadable: AtomicBool,
+    /// What all bearers are, in the place of what is given: a file that was rotated.
+    secret: Mutex<Option<String>>,
+}
 
 impl TenantReader for Reader {
     fn read(&self, id: &TenantId, settings: &Map<String, Value>) -> Result<TenantSettings, Vec<TenantMistake>> {
-        if settings.contains_key("bad") {
+        if settings.contains_key("bad") || self.unreadable.load(Ordering::SeqCst) {
             return Err(vec![TenantMistake { key: "bad".to_owned(), allowed: "nothing".to_owned() }]);
         }
-        Ok(read(id.as_str(), settings, Source::Api))
+        let mut read = read(id.as_str(), settings, Source::Api);
+        if let Some(secret) = &*self.secret.lock().unwrap() {
+            read.config.bearer = Some(secret.as_str().into());
+        }
+        Ok(read)
     }
 }
 
@@ -60,6 +76,7 @@ struct Rig {
     journal: Arc<MemoryJournal>,
     directory: Arc<Directory>,
     told: UnboundedReceiver<Desired>,
+    reader: Arc<Reader>,
 }
 
 impl Rig {
@@ -73,10 +90,10 @@ impl Rig {
     fn start_on(journal: Arc<MemoryJournal>, fanout: Fanout, sources: TenantSources) -> Self {
         let directory = Arc::<Directory>::default();
         let report = ReportSpec { directory: Arc::clone(&directory), fanout, metrics: UpstreamMetrics::default() };
-        let vitals = Vitals::new(1);
+        let (vitals, reader) = (Vitals::new(1), Arc::<Reader>::default());
         let spec = RosterSpec {
             journal: journal.clone(),
-            reader: Arc::new(Reader),
+            reader: Arc::clone(&reader) as Arc<dyn TenantReader>,
             report: report.clone(),
             words: Words::default(),
             vitals: vitals.clone(),
@@ -101,7 +118,7 @@ impl Rig {
         });
         let spec = SupervisorSpec { make_line, arbiters: vec![Arbiter::current().clone()], report, vitals };
         roster.start(TenantSupervisor::new(spec).start());
-        Self { tenants: Tenants::new(roster), journal, directory, told }
+        Self { tenants: Tenants::new(roster), journal, directory, told, reader }
     }
 
     /// What a connection was told next.
@@ -258,7 +275,7 @@ fn a_reload_touches_only_what_changed() {
             ])
             .await
             .unwrap();
-        assert_eq!(reloaded, Reloaded { added: 1, changed: 1, removed: 1, unchanged: 1 });
+        assert_eq!(reloaded, Reloaded { added: 1, changed: 1, removed: 1, unchanged: 1, stale: 0 });
         let mut told = HashMap::new();
         for _ in 0..3 {
             let wanted = rig.told().await;
@@ -289,6 +306,69 @@ fn a_file_stands_before_the_api_and_what_was_behind_it_comes_back() {
 }
 
 #[test]
+fn settings_that_can_not_be_read_when_their_file_goes_are_kept_and_mended() {
+    run(async {
+        let mut rig = Rig::start(Vec::new());
+        rig.put("acme", json!({ "url": "ws://api", "bearer": "s3cret" })).await.unwrap();
+        rig.told().await;
+        rig.tenants.reload(vec![file("acme", &json!({ "url": "ws://file" }))]).await.unwrap();
+        rig.told().await;
+        rig.reader.unreadable.store(true, Ordering::SeqCst);
+        let reloaded = rig.tenants.reload(Vec::new()).await.unwrap();
+        assert_eq!(reloaded.removed, 0);
+        assert_eq!(rig.told().await.end, End::Remove, "the file's connection");
+        let status = rig.directory.get(&id("acme")).unwrap().status;
+        assert_eq!((status.state, status.reason.as_deref()), (ConnectionState::Misconfigured, Some("settings")));
+        assert!(rig.stored().await["acme"].settings.as_ref().unwrap().contains("s3cret"), "nothing is lost");
+        assert_eq!(rig.tenants.settings(&id("acme")).unwrap().settings["bearer"], "***");
+        rig.tenants.reconnect(&id("acme")).await.unwrap();
+        assert!(rig.told.try_recv().is_err(), "still not");
+        rig.reader.unreadable.store(false, Ordering::SeqCst);
+        rig.tenants.reconnect(&id("acme")).await.unwrap();
+        assert_eq!(rig.told().await.config.url, "ws://api");
+    });
+}
+
+#[test]
+fn a_reload_reads_the_settings_of_the_api_again() {
+    run(async {
+        let mut rig = Rig::start(Vec::new());
+        rig.put("acme", json!({ "url": "ws://a" })).await.unwrap();
+        rig.told().await;
+        assert_eq!(rig.tenants.reload(Vec::new()).await.unwrap(), Reloaded::default());
+        assert!(rig.told.try_recv().is_err(), "nothing is new");
+        *rig.reader.secret.lock().unwrap() = Some("rotated".to_owned());
+        rig.tenants.reload(Vec::new()).await.unwrap();
+        assert!(rig.told().await.config.bearer.is_some());
+        rig.reader.unreadable.store(true, Ordering::SeqCst);
+        let reloaded = rig.tenants.reload(Vec::new()).await.unwrap();
+        assert_eq!(reloaded.stale, 1);
+        assert!(rig.told.try_recv().is_err(), "it keeps what it had");
+    });
+}
+
+#[test]
+fn a_purge_can_be_repeated_and_leaves_nothing() {
+    run(async {
+        let rig = Rig::start(Vec::new());
+        rig.put("acme", json!({ "url": "ws://a" })).await.unwrap();
+        let push = pushgate_model::Push {
+            id: "x".into(),
+            created_at: String::new(),
+            title: String::new(),
+            body: String::new(),
+        };
+        append(&*rig.journal, &id("acme"), Entry::Push { push, answer: None }).await.unwrap();
+        let acme = id("acme");
+        let purge = || rig.tenants.delete(&acme, Precondition::None, Pushes::Purge);
+        rig.tenants.delete(&id("acme"), Precondition::None, Pushes::Keep).await.unwrap();
+        purge().await.unwrap();
+        assert!(rig.journal.bounds(vec![id("acme")]).await.unwrap().newest.is_none());
+        assert!(matches!(purge().await, Err(TenantError::Unknown)));
+    });
+}
+
+#[test]
 fn stored_settings_that_can_not_be_read_are_shown_and_mended_by_a_put() {
     run(async {
         let (inlet, inbox) = Fanout::channel(16);
@@ -302,7 +382,7 @@ fn stored_settings_that_can_not_be_read_are_shown_and_mended_by_a_put() {
         }];
         let mut rig = Rig::start_on(journal, fanout, TenantSources { files: Vec::new(), stored });
         let status = rig.directory.get(&id("acme")).unwrap().status;
-        assert_eq!((status.state, status.reason.as_deref()), (ConnectionState::Misconfigured, Some("settings")));
+        assert_eq!((status.state, status.reason.as_deref()), (ConnectionState::Paused, Some("operator")));
         assert_eq!(rig.put("acme", json!({ "url": "ws://a" })).await.unwrap(), Put::Changed);
         assert_eq!(rig.told().await.pause, Some(Pause::Operator), "the pause was not forgotten");
     });

@@ -61,7 +61,7 @@ fn an_unknown_field_does_not_keep_a_push_from_being_stored() {
 #[test]
 fn what_names_no_push_is_quarantined_without_an_answer() {
     run(async {
-        let (empty, long) = (push(""), push(&"x".repeat(257)));
+        let (empty, long) = (push(""), push(&"x".repeat(4097)));
         let broken = field(1, &field(1, &[0xff, 0xfe]));
         let (mut duo, entries) = quarantined(&[&empty, &long, &broken, &[0xff; 100]]).await;
         let unnamed = |reason: &str| (reason.to_owned(), None);
@@ -79,10 +79,11 @@ fn what_is_broken_but_names_a_push_is_quarantined_and_refused() {
         let title = field(1, &[field(1, b"a"), field(3, &[0xff])].concat());
         let cut_off = [&field(1, b"b")[..], &[4 << 3 | 2, 100]].concat();
         let body = field(1, &cut_off);
-        let (mut duo, entries) = quarantined(&[&title, &body]).await;
-        let named = |id: &str| ("malformed".to_owned(), Some(id.to_owned()));
-        assert_eq!(entries, [named("a"), named("b")]);
-        for id in ["a", "b"] {
+        let long = "x".repeat(257);
+        let (mut duo, entries) = quarantined(&[&title, &body, &push(&long)]).await;
+        let named = |reason: &str, id: &str| (reason.to_owned(), Some(id.to_owned()));
+        assert_eq!(entries, [named("malformed", "a"), named("malformed", "b"), named("id_too_long", &long)]);
+        for id in ["a", "b", &long] {
             assert_eq!(duo.peer.answer().await, (id.to_owned(), false));
         }
         duo.stays_after(b"").await;

@@ -169,30 +169,41 @@ fn a_tenant_that_takes_all_room_starves_nobody_for_good() {
 }
 
 #[test]
-fn the_beginning_of_a_message_takes_room_until_its_end_or_that_of_its_socket() {
+fn a_journal_that_can_not_write_is_said_in_the_state_of_every_line() {
+    run(async {
+        let duo = Duo::start(&config()).await;
+        for tenant in ["acme", "globex"] {
+            duo.gateway.shows(tenant, Connected, None).await;
+        }
+        duo.gateway.journal.set_failing(Some("disk full"));
+        for tenant in ["acme", "globex"] {
+            duo.gateway.shows(tenant, Connected, Some("journal_failing")).await;
+        }
+        duo.gateway.journal.set_failing(None);
+        for tenant in ["acme", "globex"] {
+            duo.gateway.shows(tenant, Connected, None).await;
+        }
+    });
+}
+
+#[test]
+fn unfinished_messages_without_room_are_read_no_further_and_hold_up_nobody_else() {
     run(async {
         let mut duo = Duo::start(&UpstreamConfig { in_flight_total: 50_000, ..impatient() }).await;
         let message = binary(&push_with("a", &"x".repeat(100_000)));
-        let (begin, end) = message.split_at(60_000);
-        for rest in [Some(end), None] {
-            duo.peer.raw(begin).await;
-            let taken = || (duo.gateway.metrics.in_flight_bytes.get() >= 60_000).then_some(());
-            eventually("room that is taken", taken).await;
-            duo.neighbour.ping(b"read").await;
-            assert_eq!(duo.neighbour.ponged().await, b"read");
-            duo.gateway.shows("globex", Connected, Some("shedding")).await;
-            if let Some(end) = rest {
-                duo.peer.raw(end).await;
-            } else {
-                duo.peer.cut();
-                duo.peer = duo.acme.accept().await;
-            }
-            duo.gateway.shows("globex", Connected, None).await;
-            assert_eq!(duo.gateway.metrics.in_flight_bytes.get(), 0);
-            duo.neighbour.is_acked("n").await;
+        let (begin, _) = message.split_at(60_000);
+        duo.peer.raw(begin).await;
+        let taken = || (duo.gateway.metrics.in_flight_bytes.get() >= 50_000).then_some(());
+        eventually("room that is taken", taken).await;
+        // It is read no further, also to its pings, so it dies of silence; the neighbour is answered all the while.
+        for name in ["n1", "n2", "n3"] {
+            duo.neighbour.is_acked(name).await;
         }
-        assert_eq!(duo.gateway.ignored("shed"), 1, "the whole message, while there was no room");
-        duo.peer.raw(&message).await;
-        assert_eq!(duo.peer.answer().await, ("a".to_owned(), true));
+        duo.peer.ended().await;
+        duo.peer = duo.acme.accept().await;
+        let given_back = || (duo.gateway.metrics.in_flight_bytes.get() == 0).then_some(());
+        eventually("room that is given back", given_back).await;
+        assert_eq!(duo.gateway.ignored("shed"), 0);
+        duo.peer.is_acked("b").await;
     });
 }

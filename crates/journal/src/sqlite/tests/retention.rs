@@ -143,6 +143,24 @@ fn a_trimmed_push_is_known_until_it_was_not_seen_for_long() {
 }
 
 #[test]
+fn a_push_that_nobody_will_answer_is_given_up_and_trimmed() {
+    let (_folder, mut bench) = open();
+    bench.writer.config.retention.max_age = HOUR;
+    bench.writer.config.dedup = 5 * HOUR;
+    for (id, age) in [("waits", 2), ("given up", 6), ("still sent", 6)] {
+        let append = bench.make("acme", push(id));
+        let received_at = append.received_at.minus(age * HOUR);
+        bench.queue(Append { entry: Entry::Push { push: push(id), answer: None }, received_at, ..append });
+    }
+    bench.round();
+    let again = bench.make("acme", push("still sent"));
+    bench.queue(Append { entry: Entry::Push { push: push("still sent"), answer: None }, ..again });
+    bench.round();
+    bench.trim();
+    assert_eq!(bench.kept("acme"), ["waits", "still sent"]);
+}
+
+#[test]
 fn ids_are_forgotten_after_their_pushes() {
     let (_folder, mut bench) = open();
     bench.writer.config.retention.max_pushes_per_tenant = 1;

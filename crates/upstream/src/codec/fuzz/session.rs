@@ -7,7 +7,7 @@ use std::{
 
 use proptest::prelude::*;
 use pushgate_model::{Answer, PushId};
-use pushgate_protocol::{ClientFrame, MAX_PUSH_ID, decode_client};
+use pushgate_protocol::{ClientFrame, MAX_ANSWERED_ID, decode_client};
 use pushgate_session::{
     AnswerConfig, BackoffConfig, CommitOutcome, Committed, Effect, Frame, HeartbeatConfig, InFlightConfig, Session,
     SessionConfig,
@@ -106,7 +106,7 @@ impl Judge {
 
     fn give(&mut self, committed: Committed) -> Result<(), TestCaseError> {
         let id = committed.push_id.as_ref().map(PushId::as_str);
-        prop_assert!(id.is_none_or(|id| (1..=MAX_PUSH_ID).contains(&id.len())));
+        prop_assert!(id.is_none_or(|id| (1..=MAX_ANSWERED_ID).contains(&id.len())));
         self.given.push_back(committed);
         Ok(())
     }
