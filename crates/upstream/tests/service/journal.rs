@@ -189,7 +189,8 @@ fn a_journal_that_can_not_write_is_said_in_the_state_of_every_line() {
 #[test]
 fn unfinished_messages_without_room_are_read_no_further_and_hold_up_nobody_else() {
     run(async {
-        let mut duo = Duo::start(&UpstreamConfig { in_flight_total: 50_000, ..impatient() }).await;
+        let heartbeat = HeartbeatConfig { every: Duration::from_millis(200), dead_after: Duration::from_millis(800) };
+        let mut duo = Duo::start(&UpstreamConfig { in_flight_total: 50_000, heartbeat, ..impatient() }).await;
         let message = binary(&push_with("a", &"x".repeat(100_000)));
         let (begin, _) = message.split_at(60_000);
         duo.peer.raw(begin).await;
