@@ -20,6 +20,7 @@ mod origin;
 mod proxy;
 mod quantity;
 mod reader;
+mod regular;
 mod report;
 mod secret;
 mod section;

@@ -1,12 +1,13 @@
 //! Secrets: a text, `{ env = "NAME" }` or `{ file = "/run/secrets/x" }`.
 
-use std::{fs::File, io::Read as _, path::Path};
+use std::{io::Read as _, path::Path};
 
 use config::ValueKind;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
     given::{Given, Shown, origin_of},
+    regular,
     report::Report,
 };
 
@@ -80,7 +81,7 @@ fn from_env(name: &str, report: &Report<'_>) -> Result<String, String> {
 /// Editors and `echo` end a file with a newline; it is no part of the secret.
 fn from_file(path: &Path) -> Result<String, String> {
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_LEN as u64 + 1).read_to_end(&mut bytes));
+    let read = regular::open(path).and_then(|file| file.take(MAX_LEN as u64 + 1).read_to_end(&mut bytes));
     read.map_err(|error| format!("the file {} can't be read: {error}", path.display()))?;
     let text = String::from_utf8(bytes).map_err(|_| format!("the file {} is not UTF-8", path.display()))?;
     let text = text.strip_suffix('\n').unwrap_or(&text);

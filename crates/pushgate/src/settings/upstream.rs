@@ -1,5 +1,4 @@
 use std::{
-    fs::File,
     io::Read as _,
     path::{Path, PathBuf},
 };
@@ -10,6 +9,7 @@ use pushgate_upstream::{ConnectConfig, UpstreamConfig};
 use super::{
     answers,
     quantity::TIMER,
+    regular,
     section::Section,
     server::{MAX_THREADS, or_cores},
     url,
@@ -78,7 +78,7 @@ pub(super) fn read(section: &mut Section<'_>) -> Option<Common> {
 fn ca_file(text: &str) -> Result<PathBuf, String> {
     let path = Path::new(text);
     let mut pem = Vec::new();
-    File::open(path)
+    regular::open(path)
         .and_then(|file| file.take(MAX_CA_FILE).read_to_end(&mut pem))
         .map_err(|error| format!("must be a readable file: {error}"))?;
     let begin = b"-----BEGIN CERTIFICATE-----";

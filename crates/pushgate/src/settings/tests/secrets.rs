@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use secrecy::ExposeSecret as _;
 
 use super::{Files, load};
@@ -30,6 +32,36 @@ fn an_empty_or_huge_file_is_no_secret() {
         std::fs::write(&files.paths[0], format!("admin.token = {{ file = {file:?} }}")).unwrap();
         assert_eq!(files.load(&[]).unwrap_err().0[0].key, "admin.token", "{} bytes", content.len());
     }
+}
+
+#[test]
+fn a_secret_that_would_be_waited_for_is_a_mistake() {
+    let files = Files::new(&["", ""]);
+    let (pipe, link) = (files.folder.path().join("pipe"), files.folder.path().join("link"));
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
+    std::os::unix::fs::symlink(&pipe, &link).unwrap();
+    for file in [pipe.as_path(), &link, files.folder.path(), Path::new("/dev/zero")] {
+        std::fs::write(&files.paths[0], format!("admin.token = {{ file = {file:?} }}")).unwrap();
+        std::fs::write(&files.paths[1], format!("upstream.ca_file = {file:?}")).unwrap();
+        let mistakes = files.load(&[]).unwrap_err();
+        let keys: Vec<_> = mistakes.0.iter().map(|mistake| mistake.key.as_str()).collect();
+        assert_eq!(keys, ["admin.token", "upstream.ca_file"], "{file:?}");
+        assert!(mistakes.0.iter().all(|mistake| mistake.allowed.contains("regular file")), "{mistakes}");
+    }
+}
+
+#[test]
+fn a_secret_may_stand_behind_links() {
+    // As Kubernetes mounts secrets.
+    let files = Files::new(&[""]);
+    let folder = files.folder.path();
+    std::fs::create_dir(folder.join("..1")).unwrap();
+    std::fs::write(folder.join("..1/token"), "t").unwrap();
+    std::os::unix::fs::symlink("..1", folder.join("..data")).unwrap();
+    std::os::unix::fs::symlink("..data/token", folder.join("token")).unwrap();
+    let token_file = folder.join("token");
+    std::fs::write(&files.paths[0], format!("admin.token = {{ file = {token_file:?} }}")).unwrap();
+    assert_eq!(token(&files, &[]), "t");
 }
 
 #[test]
