@@ -33,7 +33,7 @@ pub struct StreamLimits {
     pub tenants_per_stream: usize,
     /// Time for a request's head to arrive, and as much again for its body.
     pub head_timeout: Duration,
-    /// Bytes of a request's body.
+    /// Bytes of a request's body. The admin listener has a limit of its own, 1 MiB.
     pub body: usize,
 }
 

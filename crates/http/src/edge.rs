@@ -28,6 +28,13 @@ pub(crate) struct Edge {
     pub(crate) counts: HttpCounts,
 }
 
+impl Edge {
+    /// A body is larger than this listener takes.
+    pub(crate) fn too_large(&self) -> Problem {
+        Problem::BodyTooLarge { limit: self.body_limit, listener: self.listener }
+    }
+}
+
 /// Refuses bodies that say of themselves that they are too large, makes every error a problem document, whoever made
 /// it, and counts responses.
 pub(crate) async fn edge(
@@ -36,7 +43,7 @@ pub(crate) async fn edge(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let edge = request.app_data::<web::Data<Edge>>().expect("both listeners are built with it").clone();
     let response = if declared_length(&request) > edge.body_limit as u64 {
-        request.into_response(Problem::BodyTooLarge { limit: edge.body_limit }.error_response())
+        request.into_response(edge.too_large().error_response())
     } else {
         as_problem(next.call(request).await?.map_into_boxed_body())
     };

@@ -15,18 +15,18 @@ use crate::{edge::Edge, problem::Problem};
 /// It is too large, too slow, or was cut.
 pub(crate) async fn read(request: &HttpRequest, payload: Payload) -> Result<Bytes, Problem> {
     let edge = request.app_data::<Data<Edge>>().expect("both listeners are built with it");
-    match timeout(edge.body_timeout, collect(payload, edge.body_limit)).await {
+    match timeout(edge.body_timeout, collect(payload, edge)).await {
         Ok(read) => read,
         Err(_) => Err(Problem::BodyTimeout),
     }
 }
 
-async fn collect(mut payload: Payload, limit: usize) -> Result<Bytes, Problem> {
+async fn collect(mut payload: Payload, edge: &Edge) -> Result<Bytes, Problem> {
     let mut body = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| Problem::BodyCut)?;
-        if body.len() + chunk.len() > limit {
-            return Err(Problem::BodyTooLarge { limit });
+        if body.len() + chunk.len() > edge.body_limit {
+            return Err(edge.too_large());
         }
         body.extend_from_slice(&chunk);
     }

@@ -6,7 +6,7 @@ use pushgate_journal::JournalError;
 use pushgate_model::{Answer, TenantId};
 use pushgate_upstream::TenantError;
 
-use crate::lifecycle::Phase;
+use crate::{lifecycle::Phase, metrics::Listener};
 
 pub(crate) use document::ProblemDocument;
 
@@ -107,10 +107,12 @@ pub(crate) enum Problem {
         known: String,
     },
     /// A body is larger than anything served here needs.
-    #[error("a request's body may have {limit} bytes (server.limits.body)")]
+    #[error("a request's body may have {limit} bytes here{}", of_setting(*.listener))]
     BodyTooLarge {
-        /// The configured limit.
+        /// The listener's limit.
         limit: usize,
+        /// Where it was asked for.
+        listener: Listener,
     },
     /// A body did not arrive in time.
     #[error("the request's body did not arrive in time")]
@@ -207,6 +209,14 @@ fn phase_text(phase: Phase) -> &'static str {
         Phase::Starting => "the gateway is starting: its tenants are not loaded yet",
         Phase::Ready => "the gateway is ready",
         Phase::Draining => "the gateway is stopping",
+    }
+}
+
+/// Where a limit on bodies comes from, if somebody can change it.
+fn of_setting(listener: Listener) -> &'static str {
+    match listener {
+        Listener::Public => " (server.limits.body)",
+        Listener::Admin => "",
     }
 }
 

@@ -33,6 +33,10 @@ const IDLE: Duration = Duration::from_secs(75);
 /// How long a connection that is closed by us may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
 
+/// Bytes of a request's body on the admin listener. The largest are a tenant's settings with its certificate, the chain of it,
+/// and their key; what subscribers may send is another matter, and set by the operator.
+const ADMIN_BODY: usize = 1 << 20;
+
 /// Seconds that a stop waits for what subscribers are being sent. Streams have ended before, by the fan-out's drain.
 const PUBLIC_STOP_SECONDS: u64 = 2;
 
@@ -119,7 +123,11 @@ fn local_addr(listener: &TcpListener) -> Result<SocketAddr, HttpError> {
 
 /// A body may take as long as a head: both are small here.
 fn edge_data(listener: Listener, limits: StreamLimits, counts: &HttpCounts) -> Data<Edge> {
-    let (body_limit, body_timeout) = (limits.body, limits.head_timeout);
+    let body_timeout = limits.head_timeout;
+    let body_limit = match listener {
+        Listener::Public => limits.body,
+        Listener::Admin => ADMIN_BODY,
+    };
     Data::new(Edge { listener, body_limit, body_timeout, counts: counts.clone() })
 }
 

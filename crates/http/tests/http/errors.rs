@@ -1,6 +1,6 @@
 use crate::{
-    client::{get, request, send},
-    gateway::Gateway,
+    client::{get, request},
+    gateway::{ADMIN_BODY, Gateway},
 };
 
 #[test]
@@ -103,8 +103,12 @@ fn a_limit_and_the_allowed_states_are_told() {
 #[test]
 fn a_body_that_is_too_large_is_refused() {
     let gateway = Gateway::start();
-    for addr in [gateway.public, gateway.admin] {
-        let answer = send(addr, "POST", "/events", &"x".repeat(1025));
+    for (addr, limit, setting) in [(gateway.public, 1024, true), (gateway.admin, ADMIN_BODY, false)] {
+        // Declared and not sent: it is refused by what it says of itself.
+        let declared = format!("Content-Length: {}", limit + 1);
+        let answer = request(addr, "POST", "/events", &[&declared]);
         assert_eq!((answer.status, answer.problem().as_str()), (413, "body-too-large"));
+        assert!(answer.body.contains(&limit.to_string()), "{answer:?}");
+        assert_eq!(answer.body.contains("server.limits.body"), setting, "it is the public listener's");
     }
 }

@@ -22,6 +22,9 @@ use crate::{
     settings::{self, Reader},
 };
 
+/// Bytes of a body on the admin listener, whatever the public one takes.
+pub(crate) const ADMIN_BODY: usize = 1 << 20;
+
 /// How long a test waits for something that must happen.
 const DEADLINE: Duration = Duration::from_secs(20);
 
