@@ -4,86 +4,19 @@ use std::{
     collections::BTreeSet,
     io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpListener},
-    path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::Stdio,
     time::{Duration, Instant},
 };
 
 use pushgate_subscriber::{EventStream, StreamConfig, get};
 use serde_json::json;
+use tempfile::TempDir;
 
 use crate::{
-    stack::{Service, config_text, json, run, until},
+    process::{Process, free_addresses, output, pushgate, ready, write_config},
+    stack::{Service, json, run, until},
     stream::TestStream,
 };
-
-fn pushgate() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pushgate"));
-    command.env_clear().env("RUST_BACKTRACE", "0").stdin(Stdio::null());
-    command
-}
-
-fn output(arguments: &[&str]) -> Output {
-    pushgate().args(arguments).output().expect("the binary runs")
-}
-
-/// A gateway in a process of its own; killed when dropped.
-struct Process {
-    child: Child,
-}
-
-impl Process {
-    fn serve(config: &Path) -> Self {
-        let mut command = pushgate();
-        command.arg("serve").arg("--config").arg(config).stdout(Stdio::null()).stderr(Stdio::null());
-        Self { child: command.spawn().expect("the binary runs") }
-    }
-
-    fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        let status = Command::new("kill").args(["-s", name, &pid]).status().expect("kill exists");
-        assert!(status.success());
-    }
-
-    /// kill -9.
-    fn kill(&mut self) {
-        self.child.kill().expect("it runs");
-        self.child.wait().expect("it is gone");
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Ports that are free now, for a process that must come back on the same ones.
-fn free_addresses() -> [SocketAddr; 2] {
-    let listeners = [0, 0].map(|port| TcpListener::bind(("127.0.0.1", port)).expect("a free port"));
-    listeners.map(|listener| listener.local_addr().expect("bound"))
-}
-
-fn write_config(folder: &Path, service: &str, [public, admin]: [SocketAddr; 2]) -> PathBuf {
-    let text = config_text(folder, service, "").replacen("127.0.0.1:0", &public.to_string(), 1).replacen(
-        "127.0.0.1:0",
-        &admin.to_string(),
-        1,
-    );
-    let file = folder.join("gateway.toml");
-    std::fs::write(&file, text).expect("the folder is writable");
-    file
-}
-
-async fn ready(admin: SocketAddr) {
-    until("a ready gateway", || async {
-        let answer = get(&format!("http://{admin}/readyz")).await.ok()?;
-        (answer.status == 200).then_some(())
-    })
-    .await;
-}
 
 #[test]
 fn nothing_acked_is_lost_by_kill_9() {
@@ -91,7 +24,7 @@ fn nothing_acked_is_lost_by_kill_9() {
         let folder = tempfile::tempdir().unwrap();
         let service = Service::start();
         let addresses = free_addresses();
-        let config = write_config(folder.path(), &service.handle.upstream_url(), addresses);
+        let config = write_config(folder.path(), &service.handle.upstream_url(), addresses, "");
         let mut stream = {
             let stream = StreamConfig::new(format!("http://{}/events?tenant=a&tenant=b", addresses[0]));
             TestStream::new(EventStream::connect(stream).unwrap())
@@ -136,7 +69,7 @@ fn sigterm_drains_and_exits_0() {
         let folder = tempfile::tempdir().unwrap();
         let service = Service::start();
         let addresses = free_addresses();
-        let config = write_config(folder.path(), &service.handle.upstream_url(), addresses);
+        let config = write_config(folder.path(), &service.handle.upstream_url(), addresses, "");
         let mut process = Process::serve(&config);
         ready(addresses[1]).await;
         let health = pushgate().arg("health").arg("--config").arg(&config).status().unwrap();
@@ -144,11 +77,7 @@ fn sigterm_drains_and_exits_0() {
         // A hangup, of a terminal or by habit, is no reason to end.
         process.signal("HUP");
         process.signal("TERM");
-        let status = until("an end", || {
-            let ended = process.child.try_wait().expect("it is ours");
-            async move { ended }
-        })
-        .await;
+        let status = process.ended().await;
         assert_eq!(status.code(), Some(0));
         let health = pushgate().arg("health").arg("--config").arg(&config).output().unwrap();
         assert_eq!(health.status.code(), Some(1));
@@ -164,7 +93,7 @@ fn a_subscriber_that_does_not_read_holds_up_no_stop() {
         let folder = tempfile::tempdir().unwrap();
         let service = Service::start();
         let addresses = free_addresses();
-        let config = write_config(folder.path(), &service.handle.upstream_url(), addresses);
+        let config = write_config(folder.path(), &service.handle.upstream_url(), addresses, "");
         let mut process = Process::serve(&config);
         ready(addresses[1]).await;
         let mut stalled = std::net::TcpStream::connect(addresses[0]).unwrap();
@@ -178,11 +107,7 @@ fn a_subscriber_that_does_not_read_holds_up_no_stop() {
         .await;
         let asked = Instant::now();
         process.signal("TERM");
-        let status = until("an end", || {
-            let ended = process.child.try_wait().expect("it is ours");
-            async move { ended }
-        })
-        .await;
+        let status = process.ended().await;
         assert_eq!(status.code(), Some(0));
         assert!(asked.elapsed() < Duration::from_secs(10), "the promise of a drain");
         drop(stalled);
@@ -212,7 +137,7 @@ fn an_address_in_use_exits_1_and_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let addresses = [taken.local_addr().unwrap(), SocketAddr::from(([127, 0, 0, 1], 0))];
-    let config = write_config(folder.path(), "ws://127.0.0.1:1/", addresses);
+    let config = write_config(folder.path(), "ws://127.0.0.1:1/", addresses, "");
     let output = output(&["serve", "--config", config.to_str().unwrap()]);
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");
@@ -234,22 +159,53 @@ fn check_prints_a_configuration_that_check_accepts() {
 #[test]
 fn the_demo_says_what_to_open_and_leaves_nothing_behind() {
     run(async {
+        for signal in ["INT", "TERM"] {
+            let (folder, mut process, url) = demo();
+            let mut stream = TestStream::new(EventStream::connect(StreamConfig::new(&url)).unwrap());
+            assert!(url.ends_with(&stream.push().await.tenant));
+            process.signal(signal);
+            let status = process.ended().await;
+            assert_eq!(status.code(), Some(0), "{signal}");
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{signal}: TMPDIR is empty");
+        }
+    });
+}
+
+/// A demo, its folder for temporary files, and the URL of the stream that it names.
+fn demo() -> (TempDir, Process, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = pushgate();
+    command.arg("demo").env("TMPDIR", folder.path()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut process = Process::spawn(&mut command);
+    let lines = BufReader::new(process.child.stdout.take().unwrap()).lines();
+    let curl = lines.map(|line| line.unwrap()).find(|line| line.contains("curl -N")).expect("a curl line");
+    let url = curl.split_whitespace().find(|word| word.starts_with("http://")).expect("its URL").to_owned();
+    (folder, process, url)
+}
+
+#[test]
+fn a_second_process_on_the_same_journal_exits_1_and_leaves_the_first_alone() {
+    run(async {
         let folder = tempfile::tempdir().unwrap();
-        let mut command = pushgate();
-        command.arg("demo").env("TMPDIR", folder.path()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut process = Process { child: command.spawn().unwrap() };
-        let lines = BufReader::new(process.child.stdout.take().unwrap()).lines();
-        let curl = lines.map(|line| line.unwrap()).find(|line| line.contains("curl -N")).expect("a curl line");
-        let url = curl.split_whitespace().find(|word| word.starts_with("http://")).expect("its URL");
-        let mut stream = TestStream::new(EventStream::connect(StreamConfig::new(url)).unwrap());
-        assert!(url.ends_with(&stream.push().await.tenant));
-        process.signal("INT");
-        let status = until("an end", || {
-            let ended = process.child.try_wait().expect("it is ours");
-            async move { ended }
+        let service = Service::start();
+        let addresses = free_addresses();
+        let config = write_config(folder.path(), &service.handle.upstream_url(), addresses, "");
+        let _process = Process::serve(&config);
+        ready(addresses[1]).await;
+        let connected = until("connected tenants", || async {
+            let tenants = json(&get(&format!("http://{}/api/tenants?state=connected", addresses[1])).await.ok()?);
+            (tenants["tenants"].as_array()?.len() == 3).then_some(tenants)
         })
         .await;
-        assert_eq!(status.code(), Some(0));
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "TMPDIR is empty");
+        let second = output(&["serve", "--config", config.to_str().unwrap()]);
+        let text = String::from_utf8(second.stderr).unwrap();
+        assert_eq!(second.status.code(), Some(1), "{text}");
+        assert!(text.contains("in use by another process"), "{text}");
+        let after = json(&get(&format!("http://{}/api/tenants", addresses[1])).await.unwrap());
+        assert_eq!(after, connected);
+        for tenant in ["a", "b", "c"] {
+            assert_eq!(service.control(&format!("accounts/{tenant}")).await["connects"], 1, "it never dialled");
+        }
+        service.stop().await;
     });
 }
