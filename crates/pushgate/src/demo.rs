@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context as _;
 use pushgate_simulator::{Simulator, SimulatorConfig, SimulatorHandle};
 
-use crate::{gateway::Gateway, limits, output, settings::Settings, stop::stop_signal};
+use crate::{gateway::Gateway, limits, output, settings::Settings, stop::stop_or_hangup_signal};
 
 /// The accounts that the demo simulates.
 const TENANTS: [&str; 3] = ["acme", "globex", "initech"];
@@ -32,7 +32,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
 }
 
 async fn serve(folder: &Path) -> anyhow::Result<()> {
-    let stop = stop_signal().context("signals can't be listened to")?;
+    let stop = stop_or_hangup_signal().context("signals can't be listened to")?;
     let config = SimulatorConfig { bind: loopback(0), rate: RATE, ..SimulatorConfig::default() };
     let simulator = Simulator::bind(config)?;
     let handle = simulator.handle();
@@ -104,7 +104,7 @@ fn announcement(public: SocketAddr, admin: SocketAddr, simulator: SocketAddr) ->
          tenants          curl http://{admin}/api/tenants\n  \
          metrics          curl http://{admin}/metrics\n  \
          the push service curl http://{simulator}/control/accounts\n\n\
-         Ctrl-C stops it and leaves nothing behind.\n"
+         Ctrl-C, or the end of this terminal, stops it and leaves nothing behind.\n"
     )
 }
 
