@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 
 use crate::{
-    client::{Answer, Stream, get, request, send, send_with},
+    client::{Answer, Stream, get, request, send_with},
     gateway::{ADMIN_BODY, Gateway},
 };
 
