@@ -6,6 +6,7 @@ mod architecture;
 mod binary;
 mod delivery;
 mod documents;
+mod logs;
 mod operators;
 mod process;
 mod reload;

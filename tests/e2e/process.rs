@@ -111,6 +111,14 @@ impl Log {
         }
     }
 
+    /// Everything, once the process has ended.
+    pub(crate) async fn rest(&mut self) -> &str {
+        while let Some(line) = timeout(PATIENCE, self.lines.recv()).await.expect("the process ends") {
+            self.note(&line);
+        }
+        &self.read
+    }
+
     fn note(&mut self, line: &str) {
         self.read.push_str(line);
         self.read.push('\n');

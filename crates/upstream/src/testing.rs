@@ -1,6 +1,11 @@
 //! Faults of this process itself, for tests of how it is supervised. Compiled into tests only.
 
-use std::{thread, time::Duration};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::Vitals;
 
 /// What goes wrong in a tenant's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +14,11 @@ pub enum Fault {
     Panic(u32),
     /// Its thread stands still for so long.
     Stall(Duration),
+}
+
+/// The vitals of connections whose thread stands still since then.
+pub fn still_since(begun: Instant) -> Vitals {
+    Vitals::still_since(begun)
 }
 
 impl Fault {

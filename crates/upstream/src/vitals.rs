@@ -47,6 +47,14 @@ impl Vitals {
         Self { inner: Arc::new(inner) }
     }
 
+    /// Of one thread that stands still since then.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn still_since(begun: Instant) -> Self {
+        let inner =
+            Inner { begun, beats: vec![AtomicU64::new(0)], panics: Mutex::default(), tenants: AtomicU64::new(0) };
+        Self { inner: Arc::new(inner) }
+    }
+
     /// When the slowest of the threads that hold connections last went round; each does at least once a second.
     pub fn last_progress(&self) -> Instant {
         let slowest = self.inner.beats.iter().map(|beat| beat.load(Ordering::Relaxed)).min();

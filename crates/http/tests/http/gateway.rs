@@ -13,7 +13,9 @@ use pushgate_fanout::{DeliverySink, Fanout, FanoutConfig};
 use pushgate_http::{AdminConfig, Deps, Http, HttpConfig, HttpHandle, Lifecycle, PublicConfig, StreamLimits, bind};
 use pushgate_journal::{Append, Appended, Entry, Journal as _, QuarantineEntry, testing::MemoryJournal};
 use pushgate_model::{Answer, ConnectionState, Push, TenantId, TenantStatus, Timestamp};
-use pushgate_upstream::{Directory, Prepared, Source, TenantSnapshot, TenantSources, Upstream, UpstreamDeps, Words};
+use pushgate_upstream::{
+    Directory, Prepared, Source, TenantSnapshot, TenantSources, Upstream, UpstreamDeps, Words, testing::still_since,
+};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -68,7 +70,15 @@ impl Gateway {
 
     /// Ready and with connections: the tenants `acme` and `globex` of the files, which dial where nobody listens.
     pub(crate) fn start_dialling() -> Self {
-        let gateway = Self::open(config(), Connections::Dialling);
+        let gateway = Self::open(config(), Connections::Dialling, |_| {});
+        gateway.lifecycle.set_ready();
+        gateway
+    }
+
+    /// Ready, and a thread of its connections stands still for so long.
+    pub(crate) fn start_still_for(time: Duration) -> Self {
+        let begun = Instant::now().checked_sub(time).expect("the machine runs for longer than that");
+        let gateway = Self::open(config(), Connections::Idle, |deps| deps.vitals = still_since(begun));
         gateway.lifecycle.set_ready();
         gateway
     }
@@ -76,14 +86,15 @@ impl Gateway {
     fn start_unready_with(change: impl FnOnce(&mut HttpConfig)) -> Self {
         let mut config = config();
         change(&mut config);
-        let gateway = Self::open(config, Connections::Idle);
+        let gateway = Self::open(config, Connections::Idle, |_| {});
         gateway.put("acme", ConnectionState::Connected);
         gateway.put("globex", ConnectionState::Backoff);
         gateway
     }
 
-    fn open(config: HttpConfig, connections: Connections) -> Self {
-        let (journal, prepared, deps) = parts();
+    fn open(config: HttpConfig, connections: Connections, change: impl FnOnce(&mut Deps)) -> Self {
+        let (journal, prepared, mut deps) = parts();
+        change(&mut deps);
         let (fanout, directory, lifecycle) = (deps.fanout.clone(), deps.directory.clone(), deps.lifecycle.clone());
         let http = bind(config, deps).unwrap();
         let (public, admin, handle) = (http.public_addr, http.admin_addr, http.handle());

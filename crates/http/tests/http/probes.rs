@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use crate::{client::get, gateway::Gateway};
 
 #[test]
@@ -5,6 +7,18 @@ fn a_gateway_that_goes_round_is_alive() {
     let gateway = Gateway::start_unready();
     let answer = get(gateway.admin, "/healthz", &[]);
     assert_eq!((answer.status, answer.json()["status"].as_str()), (200, Some("ok")));
+}
+
+#[test]
+fn a_thread_of_connections_that_stands_still_fails_the_liveness_and_is_named() {
+    let gateway = Gateway::start_still_for(Duration::from_secs(31));
+    let answer = get(gateway.admin, "/healthz", &[]);
+    assert_eq!((answer.status, answer.problem().as_str()), (503, "stuck"));
+    assert!(answer.json()["detail"].as_str().unwrap().ends_with(": connections"), "it alone: {answer:?}");
+    assert_eq!(get(gateway.admin, "/readyz", &[]).status, 200, "streams are still served");
+    // So long is a slow moment yet.
+    let gateway = Gateway::start_still_for(Duration::from_secs(5));
+    assert_eq!(get(gateway.admin, "/healthz", &[]).status, 200);
 }
 
 #[test]
