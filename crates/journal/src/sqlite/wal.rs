@@ -17,12 +17,23 @@ use rusqlite::Connection;
 use super::fault::Fault;
 use crate::Fsync;
 
-/// Pages in the log, 4 KiB each, from which it is copied into the database. It then starts over by itself unless a
-/// reader is in it.
-const COPY_AT: u32 = 4096;
+/// How many pages of the log, 4 KiB each, stand for what.
+///
+/// Copying runs between commits, and what it brings to disk are pages from all over the database: the more at a time,
+/// the longer everybody waits.
+#[derive(Clone, Copy)]
+pub(super) struct Steps {
+    /// From so many on that are new the log is copied into the database, if there is time. It then starts over by itself
+    /// unless a reader is in it.
+    pub(super) copy: u32,
+    /// From so many on that are new it is copied in any case.
+    pub(super) copy_late: u32,
+    /// From so many on in all readers are waited for, so that it starts over also when they come without a pause.
+    pub(super) restart: u32,
+}
 
-/// Pages in the log from which readers are waited for, so that it starts over also when they come without a pause.
-const RESTART_AT: u32 = 16 * 1024;
+/// Copying may take one part in so many of the writer's time: a disk that is slow to sync gets fewer and larger copies.
+const SHARE: u32 = 5;
 
 /// How long readers are waited for. A page of pushes takes far less.
 const READERS: Duration = Duration::from_millis(200);
@@ -36,8 +47,13 @@ pub(super) struct Wal {
     fsync: Fsync,
     /// Pages in the log after the last commit; the engine's hook writes it.
     pages: Arc<AtomicU32>,
-    /// When to copy next, in pages.
-    copy_at: u32,
+    steps: Steps,
+    /// Pages in the log when it was last copied.
+    copied_at: u32,
+    /// Until when copying has had its share of time.
+    rest: Instant,
+    /// Pages from which readers are waited for next.
+    restart_at: u32,
     /// Since when something may be written but not on disk.
     unsynced: Option<Instant>,
     /// When the last commit was, until the log was emptied after it.
@@ -56,6 +72,10 @@ enum Checkpoint {
     Truncate,
 }
 
+impl Steps {
+    const USUAL: Self = Self { copy: 512, copy_late: 4096, restart: 16 * 1024 };
+}
+
 impl Wal {
     pub(super) fn new(path: &Path, fsync: Fsync) -> Self {
         let mut name = OsString::from(path);
@@ -64,11 +84,20 @@ impl Wal {
             path: name.into(),
             fsync,
             pages: Arc::default(),
-            copy_at: COPY_AT,
+            steps: Steps::USUAL,
+            copied_at: 0,
+            rest: Instant::now(),
+            restart_at: Steps::USUAL.restart,
             unsynced: None,
             busy: None,
             complained: false,
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn bound(&mut self, steps: Steps) {
+        self.steps = steps;
+        self.restart_at = steps.restart;
     }
 
     /// Takes over from the engine's own checkpoints, which would run within a commit.
@@ -116,18 +145,39 @@ impl Wal {
         if self.wait().is_zero() {
             self.sync()?;
         }
-        let pages = self.pages.load(Ordering::Relaxed);
-        if pages < COPY_AT {
-            self.copy_at = COPY_AT;
+        let pages = self.pages();
+        if pages < self.copied_at {
+            // It started over.
+            self.copied_at = 0;
+            self.restart_at = self.steps.restart;
         }
-        if pages >= self.copy_at {
-            let kind = if pages >= RESTART_AT { Checkpoint::Restart } else { Checkpoint::Passive };
-            self.copy(conn, kind);
-            self.copy_at = pages.saturating_add(COPY_AT);
+        let new = pages - self.copied_at;
+        if new >= self.steps.copy_late || (new >= self.steps.copy && self.rest <= Instant::now()) {
+            self.shorten(conn, pages);
         } else if self.busy.is_some_and(|busy| busy.elapsed() >= IDLE) {
             self.copy(conn, Checkpoint::Truncate);
         }
         Ok(())
+    }
+
+    /// Pages in the log.
+    pub(super) fn pages(&self) -> u32 {
+        self.pages.load(Ordering::Relaxed)
+    }
+
+    /// Copies a log of so many pages.
+    fn shorten(&mut self, conn: &Connection, pages: u32) {
+        let begun = Instant::now();
+        if pages < self.restart_at {
+            self.copy(conn, Checkpoint::Passive);
+        } else if self.copy(conn, Checkpoint::Restart) == Some(Copied::Whole) {
+            self.restart_at = self.steps.restart;
+        } else {
+            // Somebody reads for long, say a backup: to wait for it again and again would stop all commits.
+            self.restart_at = pages.saturating_mul(2);
+        }
+        self.copied_at = pages;
+        self.rest = Instant::now() + begun.elapsed() * (SHARE - 1);
     }
 
     /// Copies all of the log and empties it, after a failure: nothing written since may stand on pages of the log whose
@@ -164,18 +214,18 @@ impl Wal {
     }
 
     /// A copy that fails loses nothing: the log still has it all, and grows until a commit fails.
-    fn copy(&mut self, conn: &Connection, kind: Checkpoint) {
-        match checkpoint(conn, kind) {
-            Ok(_) => self.complained = false,
-            Err(error) if !self.complained => {
-                self.complained = true;
-                tracing::warn!(%error, "the journal's write-ahead log can't be copied into the database");
-            }
-            Err(_) => {}
-        }
+    fn copy(&mut self, conn: &Connection, kind: Checkpoint) -> Option<Copied> {
+        let copied = checkpoint(conn, kind);
         if matches!(kind, Checkpoint::Truncate) {
             self.busy = None;
         }
+        if let Err(error) = &copied
+            && !self.complained
+        {
+            tracing::warn!(%error, "the journal's write-ahead log can't be copied into the database");
+        }
+        self.complained = copied.is_err();
+        copied.ok()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The writer, driven round by round without its thread.
 
 mod failing;
+mod log;
 mod migrating;
 mod model;
 mod purging;
