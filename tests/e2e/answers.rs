@@ -276,3 +276,36 @@ fn each_tenant_may_have_a_policy_of_its_own() {
         stack.stop().await;
     });
 }
+
+#[test]
+fn a_quarantined_push_may_be_acked() {
+    run(async {
+        let more = "upstream.on_quarantine = \"ack\"\nupstream.max_message = \"1KiB\"\n\
+                    [[tenants]]\nid = \"d\"\non_quarantine = \"nack\"";
+        let stack = Stack::with(more).await;
+        // Too large, and broken behind its id.
+        let large = json!({ "title": "x", "body": "x".repeat(2000), "id": "large" });
+        stack.service.command("accounts/a/pushes", &large).await;
+        stack.service.answered("large", "ack").await;
+        let of_d = json!({ "title": "x", "body": "x".repeat(2000), "id": "large-of-d" });
+        stack.service.command("accounts/d/pushes", &of_d).await;
+        stack.service.answered("large-of-d", "nack").await;
+        stack.service.command("accounts/b/frames", &json!({ "frame": "broken_push" })).await;
+        until("an acked broken push", || async {
+            let tenant = json(&stack.gateway.admin("/api/tenants/b").await);
+            (tenant["answers"] == 1).then_some(())
+        })
+        .await;
+        let metrics = stack.gateway.admin("/metrics").await.text();
+        for count in ["pushgate_upstream_acks_total 2", "pushgate_upstream_nacks_total 1"] {
+            assert!(metrics.lines().any(|line| line == count), "{count} is missing in: {metrics}");
+        }
+        // It was acked, so the service has it no more: the quarantine is where it is.
+        let entries = json(&stack.gateway.admin("/api/quarantine").await)["entries"].clone();
+        let reasons: Vec<_> = entries.as_array().expect("a page").iter().map(|entry| entry["reason"].clone()).collect();
+        assert_eq!(reasons, ["too_large", "too_large", "malformed"]);
+        let history = json(&stack.gateway.get("/tenants/a/pushes").await);
+        assert_eq!(history["pushes"], json!([]));
+        stack.stop().await;
+    });
+}

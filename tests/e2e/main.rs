@@ -16,3 +16,4 @@ mod simulate;
 mod stack;
 mod stream;
 mod supervision;
+mod upstream;
