@@ -1,6 +1,8 @@
 //! End-to-end tests: the real gateway and the real simulator over real sockets, on free loopback ports and in temporary
 //! folders. One binary, so that everything is linked once.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 mod answers;
 mod architecture;
 mod binary;

@@ -66,7 +66,7 @@ fn hangup_is_ignored() -> bool {
     fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores_hangup(&status))
 }
 
-/// Reads the mask of ignored signals in proc_pid_status(5): SIGHUP is signal 1, the lowest bit.
+/// Reads the mask of ignored signals in `/proc/self/status`: SIGHUP is signal 1, the lowest bit.
 fn ignores_hangup(status: &str) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
