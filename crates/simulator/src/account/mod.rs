@@ -191,13 +191,16 @@ impl Account {
 
     /// Redelivery, pings, and the ends of sockets that are silent or never answer.
     pub(crate) fn tick(&self, now: Instant) {
-        let cut = self.lock().tick(now, self.rules);
+        let mut state = self.lock();
+        let cut = state.tick(now, self.rules);
+        // Under the lock: whoever sees a socket end finds it counted.
         self.stats.cuts.fetch_add(cut, Relaxed);
     }
 
     /// Ends all sockets and answers how many there were.
     pub(crate) fn cut(&self, ending: Ending) -> usize {
-        let cut = self.lock().cut(ending);
+        let mut state = self.lock();
+        let cut = state.cut(ending);
         self.stats.cuts.fetch_add(cut as u64, Relaxed);
         cut
     }
