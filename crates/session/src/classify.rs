@@ -17,8 +17,8 @@ pub(crate) struct Verdict {
 }
 
 /// The one place that decides what an ending means. Nothing is terminal and no close code is slow; what is not named
-/// here is tried again by backoff. [`classification`] shows it as a table. `refusals` counts 401 and 403 in a row, this one included; an attempt that got no
-/// answer at all neither adds to them nor ends them.
+/// here is tried again by backoff. [`classification`] shows it as a table. `refusals` counts 401 and 403 in a row, this one
+/// included; an attempt that got no answer at all neither adds to them nor ends them.
 pub(crate) fn classify(ending: &Ending, refusals: u32) -> Verdict {
     let (state, lane) = match ending {
         Ending::Rejected { status: 401 | 403, .. } if refusals >= AUTH_REFUSALS => {

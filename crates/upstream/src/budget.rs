@@ -7,8 +7,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use pushgate_session::Room;
 use tokio::sync::Notify;
 
-/// Bytes of all tenants together that wait for the journal, or for the rest of their message. Each tenant has a limit of its own besides; this one keeps ten
-/// thousand tenants within it from holding gigabytes.
+/// Bytes that all tenants together hold in memory: one of these is for pushes that wait for the journal, another one for
+/// messages of which not all came. Each tenant has limits of its own besides; this keeps ten thousand tenants within theirs
+/// from holding gigabytes.
 ///
 /// Once it is used up, there is no room until half of it is free: connections hold and shed, and are told once for many
 /// commits, not at each.

@@ -21,7 +21,7 @@ pub struct UpstreamConfig {
     pub heartbeat: HeartbeatConfig,
     /// How many pushes of one tenant may wait for the journal.
     pub in_flight: InFlightConfig,
-    /// Bytes of all tenants together that may wait for the journal.
+    /// Bytes of all tenants together that may wait for the journal; as many again may be beginnings of messages.
     pub in_flight_total: usize,
     /// Threads that hold connections; at least one.
     pub threads: usize,

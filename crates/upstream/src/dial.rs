@@ -59,7 +59,7 @@ impl Dialler {
     }
 
     /// The dialler for a tenant: this thread's common one, or one of its own if it has a certificate or a proxy. Cheap
-    /// enough to be asked for at each dial, which is how new roots take effect.
+    /// enough to be asked for at each dial, so that a changed proxy or certificate is used by the next one.
     ///
     /// # Errors
     /// The tenant's certificate or key can't be used: the tenant is misconfigured, as when a certificate is refused.
