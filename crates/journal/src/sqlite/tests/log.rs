@@ -5,7 +5,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::{Bench, push_of};
-use crate::sqlite::wal::Steps;
+use crate::sqlite::{database::connect_reader, wal::Steps};
 
 /// Pages that one round writes at most: a push of 64 KiB, its rows in the indexes, and the small tables.
 const ROUND: u32 = 32;
@@ -69,4 +69,19 @@ fn commits_larger_than_a_step_do_not_put_copies_off() {
         let pages = load.round();
         assert!(pages > STEPS.copy_late && pages <= 2 * large + STEPS.copy_late, "{pages} pages");
     }
+}
+
+#[test]
+fn a_reader_that_stays_stops_no_commit_and_the_log_starts_over_once_it_left() {
+    let mut load = Load::new();
+    let reader = connect_reader(&load.folder.path().join("journal.db")).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM log").unwrap();
+    for round in 1..=60 {
+        load.round();
+        assert_eq!(load.kept(), round);
+    }
+    assert!(load.bench.writer.wal.pages() > STEPS.restart, "the reader holds it");
+    drop(reader);
+    let starts_over = (0..200).any(|_| load.round() <= STEPS.copy_late);
+    assert!(starts_over);
 }
