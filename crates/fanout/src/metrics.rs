@@ -30,6 +30,12 @@ pub struct FanoutMetrics {
     pub lag_seconds: Histogram,
     /// Bytes of frames in the tails of all threads.
     pub tail_bytes: Gauge,
+    /// Streams that took no bytes for `stall_timeout` and were given up.
+    pub stalled: Counter,
+    /// Streams whose lease ran out.
+    pub leases_expired: Counter,
+    /// Streams whose lease was revoked.
+    pub leases_revoked: Counter,
     /// Batches that a thread's full inbox refused; its streams read the journal instead.
     pub inbox_overflows: Counter,
 }
@@ -48,6 +54,9 @@ impl Default for FanoutMetrics {
             // 1 ms, the resolution of a push's time of arrival, to 16 s.
             lag_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 15)),
             tail_bytes: Gauge::default(),
+            stalled: Counter::default(),
+            leases_expired: Counter::default(),
+            leases_revoked: Counter::default(),
             inbox_overflows: Counter::default(),
         }
     }

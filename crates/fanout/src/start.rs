@@ -30,7 +30,7 @@ pub(crate) fn start(resume: &Resume, epoch: &Epoch, head: Seq, bounds: &Bounds) 
     };
     match resume {
         Resume::Live => live,
-        Resume::Earliest => oldest_kept(bounds),
+        Resume::Earliest | Resume::Since(_) => oldest_kept(bounds),
         Resume::Malformed(text) => {
             let requested = text.chars().take(REQUESTED).collect();
             Start { gap: gap(GapReason::Malformed, requested), ..live }

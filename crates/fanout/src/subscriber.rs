@@ -32,10 +32,10 @@ use std::{
 use bytes::Bytes;
 use futures_util::Stream;
 use pushgate_journal::{Bounds, JournalError, Page, ReadQuery};
-use pushgate_model::{Cursor, Seq, TenantId};
+use pushgate_model::{Cursor, Seq, TenantId, Timestamp};
 
 use crate::{
-    Peer, Shard,
+    Lease, Peer, Shard,
     event::{self, Gap, GapReason, Open},
     frame,
     record::Record,
@@ -56,6 +56,8 @@ pub struct Subscribe {
     pub resume: Resume,
     /// Who asks.
     pub peer: Peer,
+    /// How long it may go on.
+    pub lease: Lease,
 }
 
 /// Where a stream starts.
@@ -67,6 +69,8 @@ pub enum Resume {
     Earliest,
     /// After this position.
     After(Cursor),
+    /// With the oldest kept push that was received at this time or later; live when there is none.
+    Since(Timestamp),
     /// Live, after a `gap` event that says that this text is no cursor (its first 128 characters).
     Malformed(String),
 }

@@ -7,6 +7,8 @@ use actix_web::web::Bytes;
 use futures_util::Stream;
 use pushgate_fanout::Subscriber;
 
+use crate::limits::Permit;
+
 /// Bytes that are handed to the connection at a time. It copies what it gets into a buffer of its own, and asks for more
 /// while that holds less than 32 KiB; so a stream that does not take its bytes holds little more than this, and the
 /// rest of a large frame stays shared with all others.
@@ -20,6 +22,8 @@ const LOOKS_IN_VAIN: u32 = 10_000;
 #[derive(Debug)]
 pub(crate) struct EventBody {
     subscriber: Subscriber,
+    /// Gives the stream's place back when it ends.
+    _permit: Permit,
     rest: Bytes,
     in_vain: u32,
 }
@@ -30,8 +34,8 @@ pub(crate) struct EventBody {
 pub(crate) struct SendsIntoStream;
 
 impl EventBody {
-    pub(crate) fn new(subscriber: Subscriber) -> Self {
-        Self { subscriber, rest: Bytes::new(), in_vain: 0 }
+    pub(crate) fn new(subscriber: Subscriber, permit: Permit) -> Self {
+        Self { subscriber, _permit: permit, rest: Bytes::new(), in_vain: 0 }
     }
 }
 

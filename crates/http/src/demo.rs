@@ -42,6 +42,6 @@ fn asset(content_type: &'static str, text: &'static str) -> HttpResponse {
 /// As many tenants as one stream may carry.
 async fn tenants(public: Data<Public>) -> HttpResponse {
     let mut tenants: Vec<_> = public.deps.directory.list().into_iter().map(|tenant| tenant.id).collect();
-    tenants.truncate(public.limits.tenants_per_stream);
+    tenants.truncate(public.policy.get().limits.tenants_per_stream);
     no_store_json(&json!({ "tenants": tenants }))
 }

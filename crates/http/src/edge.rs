@@ -12,16 +12,21 @@ use serde::Serialize;
 
 use crate::{
     metrics::{HttpCounts, Listener},
+    policy::LivePolicy,
     problem::{CONTENT_TYPE, Problem},
 };
+
+/// Bytes of a request's body on the admin listener. The largest are a tenant's settings with its certificate, the chain of it,
+/// and their key; what subscribers may send is another matter, and set by the operator.
+const ADMIN_BODY: usize = 1 << 20;
 
 /// What both listeners do round every request.
 #[derive(Clone, Debug)]
 pub(crate) struct Edge {
     /// Which listener this is.
     pub(crate) listener: Listener,
-    /// Bytes of a request's body.
-    pub(crate) body_limit: usize,
+    /// What the operator allows.
+    pub(crate) policy: LivePolicy,
     /// How long a request's body may take to arrive.
     pub(crate) body_timeout: Duration,
     /// Where responses are counted.
@@ -29,9 +34,17 @@ pub(crate) struct Edge {
 }
 
 impl Edge {
+    /// Bytes of a request's body.
+    pub(crate) fn body_limit(&self) -> usize {
+        match self.listener {
+            Listener::Public => self.policy.get().limits.body,
+            Listener::Admin => ADMIN_BODY,
+        }
+    }
+
     /// A body is larger than this listener takes.
     pub(crate) fn too_large(&self) -> Problem {
-        Problem::BodyTooLarge { limit: self.body_limit, listener: self.listener }
+        Problem::BodyTooLarge { limit: self.body_limit(), listener: self.listener }
     }
 }
 
@@ -42,7 +55,7 @@ pub(crate) async fn edge(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let edge = request.app_data::<web::Data<Edge>>().expect("both listeners are built with it").clone();
-    let response = if declared_length(&request) > edge.body_limit as u64 {
+    let response = if declared_length(&request) > edge.body_limit() as u64 {
         request.into_response(edge.too_large().error_response())
     } else {
         as_problem(next.call(request).await?.map_into_boxed_body())

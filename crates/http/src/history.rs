@@ -4,6 +4,7 @@ use pushgate_model::{Answer, Cursor, Epoch, PushData, Seq, TenantId};
 use serde::Serialize;
 
 use crate::{
+    auth::Intent,
     edge::no_store_json,
     problem::Problem,
     public::Public,
@@ -35,6 +36,8 @@ struct Entry<'a> {
 pub(crate) async fn history(request: HttpRequest, public: Data<Public>) -> Result<HttpResponse, Problem> {
     let tenant: TenantId = request.match_info().query("tenant").parse()?;
     let query = Query::of(&request);
+    let grant = public.auth.authenticate(&request, &query, Intent::Read).await?;
+    grant.check(std::slice::from_ref(&tenant))?;
     let journal = &*public.deps.journal;
     let epoch = journal.epoch();
     let after = position(query.get("after"), &epoch)?;

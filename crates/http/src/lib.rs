@@ -8,7 +8,9 @@
 //! only place that maps a mistake to a status; every metric has its name in `metrics.rs`.
 
 mod access;
+mod address;
 mod admin;
+mod auth;
 mod body;
 mod config;
 mod demo;
@@ -18,25 +20,33 @@ mod endpoint;
 mod error;
 mod history;
 mod lifecycle;
+mod limits;
 mod metrics;
 mod openapi;
 mod payload;
+mod policy;
 mod probes;
 mod problem;
 mod process;
 mod public;
 mod quarantine;
 mod query;
+mod remote_keys;
 mod resume;
 mod server;
 mod socket;
 mod stream;
 mod task;
 mod tenants;
+mod tls;
 mod word;
 
+pub use auth::{AuthConfig, AuthMode, CookieName, JwtConfig, KeyError, Keys, SameSite, VerifyKey};
 pub use config::{AdminConfig, HttpConfig, PublicConfig, StreamLimits};
 pub use deps::Deps;
 pub use error::HttpError;
 pub use lifecycle::{Lifecycle, Phase};
+pub use policy::Policy;
+pub use remote_keys::RemoteKeys;
 pub use server::{Http, HttpHandle, bind};
+pub use tls::{TlsConfig, TlsError};

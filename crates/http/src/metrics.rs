@@ -19,7 +19,7 @@ use pushgate_fanout::FanoutMetrics;
 use pushgate_journal::{Health, Journal, JournalMetrics};
 use pushgate_upstream::{Directory, UpstreamMetrics};
 
-use crate::{Deps, lifecycle::Phase, problem::Problem, process::Process};
+use crate::{Deps, lifecycle::Phase, limits::Limit, problem::Problem, process::Process};
 
 /// The media type of the exposition (`OpenMetrics` 1.0), which Prometheus understands.
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -57,14 +57,23 @@ struct RefusedLabels {
     reason: &'static str,
 }
 
-impl RefusedLabels {
-    fn of(phase: Phase) -> Self {
-        let reason = match phase {
-            Phase::Starting => "starting",
-            Phase::Ready => "ready",
-            Phase::Draining => "draining",
-        };
-        Self { reason }
+/// Why a stream is told to come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The gateway is not serving.
+    Phase(Phase),
+    /// It would be over a limit.
+    Limit(Limit),
+}
+
+impl Refusal {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Phase(Phase::Starting) => "starting",
+            Self::Phase(Phase::Ready) => "ready",
+            Self::Phase(Phase::Draining) => "draining",
+            Self::Limit(limit) => limit.as_str(),
+        }
     }
 }
 
@@ -72,8 +81,9 @@ impl Default for HttpCounts {
     fn default() -> Self {
         let refused = Family::default();
         // A rate needs a zero to begin with; a sample that appears with 1 looks like no change at all.
-        for phase in [Phase::Starting, Phase::Draining] {
-            drop(refused.get_or_create(&RefusedLabels::of(phase)));
+        let phases = [Phase::Starting, Phase::Draining].map(Refusal::Phase);
+        for refusal in phases.into_iter().chain(Limit::ALL.map(Refusal::Limit)) {
+            drop(refused.get_or_create(&RefusedLabels { reason: refusal.as_str() }));
         }
         Self { responses: Family::default(), refused, streams_opened: Counter::default() }
     }
@@ -90,8 +100,8 @@ impl HttpCounts {
     }
 
     /// A stream was told to come back, whatever the status was that said it.
-    pub(crate) fn stream_refused(&self, phase: Phase) {
-        self.refused.get_or_create(&RefusedLabels::of(phase)).inc();
+    pub(crate) fn stream_refused(&self, refusal: Refusal) {
+        self.refused.get_or_create(&RefusedLabels { reason: refusal.as_str() }).inc();
     }
 }
 
@@ -147,6 +157,11 @@ impl Metrics {
         let help = "Seconds from a push's arrival to its hand-over to a live stream, once per write";
         self.add("pushgate_fanout_lag_seconds", help, m.lag_seconds.clone());
         self.add("pushgate_fanout_tail_bytes", "Bytes of frames in the tails of all threads", m.tail_bytes.clone());
+        let help = "Streams that took no bytes for server.stall_timeout and were given up";
+        self.add("pushgate_fanout_stalled", help, m.stalled.clone());
+        self.add("pushgate_fanout_leases_expired", "Streams whose token ran out", m.leases_expired.clone());
+        let help = "Streams that ended because what their token rests on was revoked";
+        self.add("pushgate_fanout_leases_revoked", help, m.leases_revoked.clone());
         let help = "Batches that a thread's full inbox refused; its streams read the journal instead";
         self.add("pushgate_fanout_inbox_overflows", help, m.inbox_overflows.clone());
     }

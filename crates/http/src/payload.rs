@@ -22,10 +22,10 @@ pub(crate) async fn read(request: &HttpRequest, payload: Payload) -> Result<Byte
 }
 
 async fn collect(mut payload: Payload, edge: &Edge) -> Result<Bytes, Problem> {
-    let mut body = BytesMut::new();
+    let (mut body, limit) = (BytesMut::new(), edge.body_limit());
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| Problem::BodyCut)?;
-        if body.len() + chunk.len() > edge.body_limit {
+        if body.len() + chunk.len() > limit {
             return Err(edge.too_large());
         }
         body.extend_from_slice(&chunk);

@@ -6,7 +6,7 @@ use pushgate_journal::JournalError;
 use pushgate_model::{Answer, TenantId};
 use pushgate_upstream::TenantError;
 
-use crate::{lifecycle::Phase, metrics::Listener};
+use crate::{lifecycle::Phase, limits::Limit, metrics::Listener};
 
 pub(crate) use document::ProblemDocument;
 
@@ -132,6 +132,39 @@ pub(crate) enum Problem {
     /// No token, or a wrong one.
     #[error("send the admin token as Authorization: Bearer …")]
     Unauthorized,
+    /// A subscriber without a token.
+    #[error("send a token as Authorization: Bearer …, or a ticket from POST /tickets as ?ticket=")]
+    NoToken,
+    /// A subscriber's token, cookie or ticket does not count.
+    #[error("{0}")]
+    InvalidToken(&'static str),
+    /// A token does not name the tenant.
+    #[error("the token does not name the tenant \"{0}\"")]
+    Forbidden(TenantId),
+    /// A token does not permit to see who subscribes.
+    #[error("this needs a token with the claim presence: true")]
+    NoPresence,
+    /// A cookie came with a request that another site may have made.
+    #[error("a cookie counts only in requests of this site's own pages, and of server.cors_origins")]
+    ForeignOrigin,
+    /// As many tickets wait as may.
+    #[error("too many tickets wait to be redeemed")]
+    TooManyTickets,
+    /// A stream over a limit.
+    #[error("this is over the limit server.limits.{}", .0.as_str())]
+    OverLimit(Limit),
+    /// The path and query are too long.
+    #[error("the path and query may have {limit} bytes (server.limits.url)")]
+    UrlTooLong {
+        /// The configured limit.
+        limit: usize,
+    },
+    /// The headers are too large.
+    #[error("the headers may have {limit} bytes (server.limits.headers)")]
+    HeadersTooLarge {
+        /// The configured limit.
+        limit: usize,
+    },
     /// A request that a page may have tricked a browser into sending here.
     #[error("without a token this listener answers only when Host is localhost, 127.0.0.1 or [::1]")]
     ForeignHost,

@@ -7,15 +7,17 @@ use actix_web::{
 use pushgate_fanout::Shard;
 
 use crate::{
-    Deps, PublicConfig, StreamLimits, demo, edge::not_found, endpoint::Endpoint, history::history, metrics::HttpCounts,
-    stream, word::word,
+    Deps, PublicConfig, auth::Auth, demo, edge::not_found, endpoint::Endpoint, history::history, limits::Limits,
+    metrics::HttpCounts, policy::LivePolicy, stream, word::word,
 };
 
 /// What the routes of the public listener share on one worker thread.
 #[derive(Debug)]
 pub(crate) struct Public {
     pub(crate) deps: Deps,
-    pub(crate) limits: StreamLimits,
+    pub(crate) policy: LivePolicy,
+    pub(crate) auth: Auth,
+    pub(crate) limits: Limits,
     /// This thread's tails and streams.
     pub(crate) shard: Rc<Shard>,
     pub(crate) counts: HttpCounts,
@@ -23,9 +25,19 @@ pub(crate) struct Public {
 
 impl Public {
     /// Call on the worker's own thread: the shard belongs to it.
-    pub(crate) fn new(deps: &Deps, config: &PublicConfig, counts: &HttpCounts) -> Self {
-        Self { deps: deps.clone(), limits: config.limits, shard: deps.fanout.shard(), counts: counts.clone() }
+    pub(crate) fn new(deps: &Deps, shared: &Shared) -> Self {
+        let Shared { policy, auth, limits, counts } = shared.clone();
+        Self { deps: deps.clone(), policy, auth, limits, shard: deps.fanout.shard(), counts }
     }
+}
+
+/// What the routes share over all worker threads.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    pub(crate) policy: LivePolicy,
+    pub(crate) auth: Auth,
+    pub(crate) limits: Limits,
+    pub(crate) counts: HttpCounts,
 }
 
 /// The routes of the public listener.

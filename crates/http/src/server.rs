@@ -13,12 +13,15 @@ use actix_web::{
 use futures_util::future;
 
 use crate::{
-    Deps, HttpConfig, HttpError, PublicConfig, StreamLimits,
+    Deps, HttpConfig, HttpError, Policy, PublicConfig, RemoteKeys, TlsConfig, TlsError,
     access::{Access, admit},
     admin,
+    auth::Auth,
     edge::{Edge, edge},
+    limits::Limits,
     metrics::{HttpCounts, Listener, Metrics},
-    public::{self, Public},
+    policy::LivePolicy,
+    public::{self, Public, Shared},
     socket,
 };
 
@@ -32,10 +35,6 @@ const IDLE: Duration = Duration::from_secs(75);
 
 /// How long a connection that is closed by us may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
-
-/// Bytes of a request's body on the admin listener. The largest are a tenant's settings with its certificate, the chain of it,
-/// and their key; what subscribers may send is another matter, and set by the operator.
-const ADMIN_BODY: usize = 1 << 20;
 
 /// Seconds that a stop waits for what subscribers are being sent. Streams have ended before, by the fan-out's drain.
 const PUBLIC_STOP_SECONDS: u64 = 2;
@@ -52,13 +51,15 @@ pub struct Http {
     pub admin_addr: SocketAddr,
     public: Server,
     admin: Server,
+    shared: Shared,
 }
 
-/// Stops the listeners from elsewhere.
+/// Stops the listeners from elsewhere, and gives them other settings.
 #[derive(Clone, Debug)]
 pub struct HttpHandle {
     public: ServerHandle,
     admin: ServerHandle,
+    shared: Shared,
 }
 
 /// Opens both listeners at once, so that a mistake in either is known before anything is served.
@@ -75,15 +76,23 @@ pub fn bind(config: HttpConfig, deps: Deps) -> Result<Http, HttpError> {
     tracing::info!(public = %public_addr, admin = %admin_addr, "listeners are open");
     let counts = HttpCounts::default();
     let metrics = Metrics::new(&deps, &counts);
-    let admin = admin_server(admin, &config, deps.clone(), metrics, &counts)?;
-    let public = public_server(public, config.public, deps, counts)?;
-    Ok(Http { public_addr, admin_addr, public, admin })
+    let auth = Auth::new(&config.policy.auth, deps.fanout.clone());
+    let policy = LivePolicy::new(config.policy.clone());
+    let shared = Shared { policy, auth, limits: Limits, counts };
+    let admin = admin_server(admin, &config, deps.clone(), metrics, &shared)?;
+    let public = public_server(public, config.public, deps, &shared)?;
+    Ok(Http { public_addr, admin_addr, public, admin, shared })
 }
 
 impl Http {
     /// A handle that stops both listeners.
     pub fn handle(&self) -> HttpHandle {
-        HttpHandle { public: self.public.handle(), admin: self.admin.handle() }
+        HttpHandle { public: self.public.handle(), admin: self.admin.handle(), shared: self.shared.clone() }
+    }
+
+    /// The way by which fetched keys get in.
+    pub fn remote_keys(&self) -> RemoteKeys {
+        RemoteKeys
     }
 
     /// Serves until [`HttpHandle::stop`].
@@ -105,6 +114,24 @@ impl std::fmt::Debug for Http {
 }
 
 impl HttpHandle {
+    /// Takes other settings of the public listener, and reads the certificate again. Streams that may stay go on.
+    ///
+    /// # Errors
+    /// The certificate can't be used: the one before stays, and so do all other settings.
+    pub fn reload(&self, policy: Policy, tls: Option<&TlsConfig>) -> Result<(), TlsError> {
+        let _ = tls;
+        self.shared.auth.reload(&policy.auth);
+        self.shared.policy.set(policy);
+        Ok(())
+    }
+
+    /// Takes no new connections on the public listener: those that came until now are served, and none is reset. Streams
+    /// and requests under way go on, until [`HttpHandle::stop`].
+    #[expect(clippy::unused_async, reason = "scaffold")]
+    pub async fn close_public(&self) {
+        let _ = self;
+    }
+
     /// Stops both listeners, the admin one last, so that probes see the drain to its end. Requests under way have a few
     /// seconds; end the streams before, by the fan-out's drain.
     pub async fn stop(&self) {
@@ -122,27 +149,23 @@ fn local_addr(listener: &TcpListener) -> Result<SocketAddr, HttpError> {
 }
 
 /// A body may take as long as a head: both are small here.
-fn edge_data(listener: Listener, limits: StreamLimits, counts: &HttpCounts) -> Data<Edge> {
-    let body_timeout = limits.head_timeout;
-    let body_limit = match listener {
-        Listener::Public => limits.body,
-        Listener::Admin => ADMIN_BODY,
-    };
-    Data::new(Edge { listener, body_limit, body_timeout, counts: counts.clone() })
+fn edge_data(listener: Listener, config: &PublicConfig, shared: &Shared) -> Data<Edge> {
+    let body_timeout = config.head_timeout;
+    Data::new(Edge { listener, policy: shared.policy.clone(), body_timeout, counts: shared.counts.clone() })
 }
 
 fn public_server(
     listener: TcpListener,
     config: PublicConfig,
     deps: Deps,
-    counts: HttpCounts,
+    shared: &Shared,
 ) -> Result<Server, HttpError> {
     let config = Arc::new(config);
-    let edge_data = edge_data(Listener::Public, config.limits, &counts);
-    let settings = Arc::clone(&config);
+    let edge_data = edge_data(Listener::Public, &config, shared);
+    let (settings, shared) = (Arc::clone(&config), shared.clone());
     // Runs once on each worker thread, inside its runtime: what it makes need not leave the thread.
     let app = move || {
-        let public = Public::new(&deps, &settings, &counts);
+        let public = Public::new(&deps, &shared);
         App::new()
             .app_data(edge_data.clone())
             .wrap(from_fn(edge))
@@ -153,7 +176,7 @@ fn public_server(
         .workers(config.workers.max(1))
         .max_connections(CONNECTIONS_PER_WORKER)
         .keep_alive(IDLE)
-        .client_request_timeout(config.limits.head_timeout)
+        .client_request_timeout(config.head_timeout)
         .client_disconnect_timeout(GOODBYE)
         // A subscriber that hung up is gone at once, not at the next failed write.
         .h1_allow_half_closed(false)
@@ -170,10 +193,10 @@ fn admin_server(
     config: &HttpConfig,
     deps: Deps,
     metrics: Metrics,
-    counts: &HttpCounts,
+    shared: &Shared,
 ) -> Result<Server, HttpError> {
     let access = Data::new(config.admin.token.clone().map_or(Access::Loopback, Access::Token));
-    let edge_data = edge_data(Listener::Admin, config.public.limits, counts);
+    let edge_data = edge_data(Listener::Admin, &config.public, shared);
     let (deps, metrics) = (Data::new(deps), Data::new(metrics));
     let app = move || {
         App::new()
@@ -187,7 +210,7 @@ fn admin_server(
     let server = HttpServer::new(app)
         .workers(1)
         .keep_alive(IDLE)
-        .client_request_timeout(config.public.limits.head_timeout)
+        .client_request_timeout(config.public.head_timeout)
         .client_disconnect_timeout(GOODBYE)
         .h1_allow_half_closed(false)
         .on_connect(move |connection, _| socket::prepare(connection, stall_timeout))

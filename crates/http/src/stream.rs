@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
@@ -9,12 +9,13 @@ use actix_web::{
     },
     web::Data,
 };
-use pushgate_fanout::{Peer, Subscribe, Subscriber};
+use pushgate_fanout::{Lease, Peer, Subscribe, Subscriber};
 use pushgate_model::TenantId;
 use pushgate_upstream::Directory;
 
 use crate::{
-    body::EventBody, edge::no_content, lifecycle::Phase, problem::Problem, public::Public, query::Query, resume::resume,
+    address::client_address, auth::Intent, body::EventBody, edge::no_content, lifecycle::Phase, metrics::Refusal,
+    problem::Problem, public::Public, query::Query, resume::resume,
 };
 
 /// How much of a `User-Agent` is kept for as long as its stream lives.
@@ -31,13 +32,13 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 /// `GET /events/{tenant}`: one tenant's pushes as they are committed.
 pub(crate) async fn one(request: HttpRequest, public: Data<Public>) -> Result<HttpResponse, Problem> {
     let tenant = request.match_info().query("tenant").parse()?;
-    open(&request, &public, &[tenant])
+    open(&request, &public, &[tenant]).await
 }
 
 /// `GET /events?tenant=a&tenant=b`: the pushes of several tenants on one stream.
 pub(crate) async fn several(request: HttpRequest, public: Data<Public>) -> Result<HttpResponse, Problem> {
-    let tenants = named_tenants(&Query::of(&request), public.limits.tenants_per_stream)?;
-    open(&request, &public, &tenants)
+    let tenants = named_tenants(&Query::of(&request), public.policy.get().limits.tenants_per_stream)?;
+    open(&request, &public, &tenants).await
 }
 
 /// Each tenant once, in the order of the first mention.
@@ -55,20 +56,37 @@ fn named_tenants(query: &Query, limit: usize) -> Result<Vec<TenantId>, Problem> 
     if tenants.is_empty() { Err(Problem::NoTenant) } else { Ok(tenants) }
 }
 
-fn open(request: &HttpRequest, public: &Public, named: &[TenantId]) -> Result<HttpResponse, Problem> {
+/// In this order: whether the gateway serves at all; who asks, and whether he may read these tenants; whether they exist;
+/// whether there is room. So nobody learns anything that he has no right to.
+async fn open(request: &HttpRequest, public: &Public, named: &[TenantId]) -> Result<HttpResponse, Problem> {
     let phase = public.deps.lifecycle.phase();
     if phase == Phase::Starting {
-        return refuse(request, public, phase);
+        return refuse(request, public, Refusal::Phase(phase));
     }
+    let policy = public.policy.get();
+    let address = client_address(request, &policy.trusted_proxies);
+    if let Err(limit) = public.limits.knock(&policy.limits, address) {
+        return refuse(request, public, Refusal::Limit(limit));
+    }
+    let grant = public.auth.authenticate(request, &Query::of(request), Intent::Stream).await?;
+    grant.check(named)?;
     let tenants = present(&public.deps.directory, named)?;
     if phase == Phase::Draining && !accepts_events(request.headers()) {
-        return refuse(request, public, phase);
+        return refuse(request, public, Refusal::Phase(phase));
     }
     if request.method() == Method::HEAD && !tenants.is_empty() {
         return Ok(head().body(http_body::None::new()));
     }
-    match subscribe(request, public, tenants)? {
-        Some(subscriber) => Ok(head().body(BodyStream::new(EventBody::new(subscriber)))),
+    let permit = match public.limits.admit(&policy.limits, address, &grant, &tenants) {
+        Ok(permit) => permit,
+        Err(limit) => return refuse(request, public, Refusal::Limit(limit)),
+    };
+    let mut head = head();
+    if let Some(cookie) = &grant.cookie {
+        head.cookie(cookie.clone());
+    }
+    match subscribe(request, public, tenants, (address, &grant.lease))? {
+        Some(subscriber) => Ok(head.body(BodyStream::new(EventBody::new(subscriber, permit)))),
         // Ends an EventSource for good (WHATWG HTML, section 9.2.3), which is what there is to do.
         None => Ok(no_content()),
     }
@@ -80,10 +98,16 @@ fn subscribe(
     request: &HttpRequest,
     public: &Public,
     mut tenants: Vec<TenantId>,
+    (address, lease): (IpAddr, &Lease),
 ) -> Result<Option<Subscriber>, Problem> {
     let resume = resume(request.headers(), &Query::of(request));
     while !tenants.is_empty() {
-        let subscribe = Subscribe { tenants: tenants.clone(), resume: resume.clone(), peer: peer(request) };
+        let subscribe = Subscribe {
+            tenants: tenants.clone(),
+            resume: resume.clone(),
+            peer: peer(request, address),
+            lease: lease.clone(),
+        };
         let subscriber = public.shard.subscribe(subscribe);
         let still = present(&public.deps.directory, &tenants)?;
         if still == tenants {
@@ -111,19 +135,22 @@ fn present(directory: &Directory, named: &[TenantId]) -> Result<Vec<TenantId>, P
 }
 
 /// Whom operators see at the other end.
-fn peer(request: &HttpRequest) -> Peer {
+fn peer(request: &HttpRequest, address: IpAddr) -> Peer {
     let user_agent = request.headers().get(header::USER_AGENT).map(|value| {
         let text = String::from_utf8_lossy(value.as_bytes());
         text[..text.floor_char_boundary(USER_AGENT_BYTES)].to_owned()
     });
-    Peer { address: request.peer_addr().map(|address| address.to_string()).unwrap_or_default(), user_agent }
+    Peer { address: address.to_string(), user_agent }
 }
 
 /// A browser gives up for good on any status but 200, so it is told in its own words to come back.
-fn refuse(request: &HttpRequest, public: &Public, phase: Phase) -> Result<HttpResponse, Problem> {
-    public.counts.stream_refused(phase);
+fn refuse(request: &HttpRequest, public: &Public, refusal: Refusal) -> Result<HttpResponse, Problem> {
+    public.counts.stream_refused(refusal);
     if !accepts_events(request.headers()) {
-        return Err(Problem::NotServing(phase));
+        return Err(match refusal {
+            Refusal::Phase(phase) => Problem::NotServing(phase),
+            Refusal::Limit(limit) => Problem::OverLimit(limit),
+        });
     }
     let retry = fastrand::u128(RETRY.0.as_millis()..=RETRY.1.as_millis());
     Ok(head().force_close().body(format!("retry: {retry}\n\n")))

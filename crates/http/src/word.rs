@@ -7,11 +7,13 @@ use pushgate_upstream::WordError;
 use serde_json::Value;
 
 use crate::{
+    auth::Intent,
     edge::no_content,
     lifecycle::Phase,
     payload::{self, object},
     problem::Problem,
     public::Public,
+    query::Query,
     task::to_its_end,
 };
 
@@ -27,6 +29,8 @@ pub(crate) async fn word(
 ) -> Result<HttpResponse, Problem> {
     let (tenant, push_id) = path.into_inner();
     let tenant: TenantId = tenant.parse()?;
+    let grant = public.auth.authenticate(&request, &Query::of(&request), Intent::Change).await?;
+    grant.check(std::slice::from_ref(&tenant))?;
     if public.deps.lifecycle.phase() == Phase::Starting {
         return Err(Problem::NotServing(Phase::Starting));
     }

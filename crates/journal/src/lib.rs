@@ -31,7 +31,7 @@ pub use tenant::StoredTenant;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use pushgate_model::{Epoch, Seq, StoredPush, TenantId};
+use pushgate_model::{Epoch, Seq, StoredPush, TenantId, Timestamp};
 use tokio::sync::watch;
 
 /// A boxed future, so that [`Journal`] can be a trait object.
@@ -84,6 +84,12 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// The journal could not be read.
     fn bounds(&self, tenants: Vec<TenantId>) -> BoxFuture<'_, Result<Bounds, JournalError>>;
+
+    /// The oldest kept push of these tenants that was received at `time` or later; nothing when there is none.
+    ///
+    /// # Errors
+    /// The journal can't be read at the moment, or is closed.
+    fn since(&self, tenants: Vec<TenantId>, time: Timestamp) -> BoxFuture<'_, Result<Option<Seq>, JournalError>>;
 
     /// What is kept about tenants beside their pushes, by id.
     ///

@@ -176,6 +176,14 @@ impl Journal for MemoryJournal {
         })
     }
 
+    fn since(&self, tenants: Vec<TenantId>, time: Timestamp) -> BoxFuture<'_, Result<Option<Seq>, JournalError>> {
+        Box::pin(async move {
+            let gate = self.lock();
+            let mut kept = gate.state.kept.iter().filter(|(_, kept)| tenants.contains(&kept.push.tenant));
+            Ok(kept.find(|(_, kept)| kept.push.received_at >= time).map(|(seq, _)| *seq))
+        })
+    }
+
     fn tenants(&self) -> BoxFuture<'_, Result<Vec<StoredTenant>, JournalError>> {
         Box::pin(async { Ok(self.lock().state.tenants.values().cloned().collect()) })
     }

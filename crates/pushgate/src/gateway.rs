@@ -163,7 +163,7 @@ async fn drain(journal: &SqliteJournal, fanout: &Fanout, upstream: &Upstream, ht
             "some connections did not end in time and are dropped: their unanswered pushes will be sent again"
         );
     }
-    fanout.drain();
+    fanout.drain(Duration::ZERO);
     if timeout(HTTP_DRAIN, http.stop()).await.is_err() {
         tracing::warn!("some streams did not end in time and are dropped: they resume by their cursors");
     }

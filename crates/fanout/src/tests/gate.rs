@@ -9,7 +9,7 @@ use pushgate_journal::{
     Append, Bounds, BoxFuture, Health, HistoryItem, Journal, JournalError, JournalMetrics, Page, QuarantineQuery,
     Quarantined, QuarantinedRaw, ReadQuery, StoredTenant, Unavailable, testing::MemoryJournal,
 };
-use pushgate_model::{Epoch, Seq, TenantId};
+use pushgate_model::{Epoch, Seq, TenantId, Timestamp};
 use tokio::sync::watch;
 
 /// A journal whose reads a test can hold up or let fail.
@@ -111,6 +111,10 @@ impl Journal for Gate {
 
     fn bounds(&self, tenants: Vec<TenantId>) -> BoxFuture<'_, Result<Bounds, JournalError>> {
         Box::pin(self.pass(self.journal.bounds(tenants)))
+    }
+
+    fn since(&self, tenants: Vec<TenantId>, time: Timestamp) -> BoxFuture<'_, Result<Option<Seq>, JournalError>> {
+        Box::pin(self.pass(self.journal.since(tenants, time)))
     }
 
     fn tenants(&self) -> BoxFuture<'_, Result<Vec<StoredTenant>, JournalError>> {

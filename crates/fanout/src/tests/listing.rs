@@ -10,7 +10,7 @@ use super::{
     seq, tenant,
     world::World,
 };
-use crate::{Fanout, FanoutConfig, NoDeliverySink, Peer, Resume, StreamSnapshot, Subscribe};
+use crate::{Fanout, FanoutConfig, Lease, NoDeliverySink, Peer, Resume, StreamSnapshot, Subscribe};
 
 fn streams(world: &World, id: &str) -> Vec<StreamSnapshot> {
     let records = world.shared.roster.records(&tenant(id));
@@ -28,7 +28,7 @@ fn a_stream_is_listed_under_each_of_its_tenants_until_it_goes() {
         let subscribe = |tenants: &[&str], agent: Option<&str>| {
             let tenants = tenants.iter().map(|id| tenant(id)).collect();
             let peer = Peer { address: "192.0.2.7".into(), user_agent: agent.map(Into::into) };
-            shard.subscribe(Subscribe { tenants, resume: Resume::Live, peer })
+            shard.subscribe(Subscribe { tenants, resume: Resume::Live, peer, lease: Lease::default() })
         };
         let both = subscribe(&["a", "b", "a"], Some("curl/8"));
         let one = subscribe(&["b"], None);

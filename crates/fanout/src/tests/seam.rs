@@ -68,6 +68,8 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
 pub(super) fn tiny() -> FanoutConfig {
     FanoutConfig {
         heartbeat: Duration::from_secs(15),
+        stall_timeout: Duration::from_secs(30),
+        replay_rate: 0,
         tail_bytes: 2_500,
         tail_bytes_per_tenant: 1_000,
         inbox: 3,
@@ -174,7 +176,7 @@ fn check_start(world: &World, stream: &TestStream, position: Seq) {
             Some(stream.head)
         }
         Resume::After(cursor) => Some(cursor.seq),
-        Resume::Earliest => None,
+        Resume::Earliest | Resume::Since(_) => None,
     };
     if let (Some(asked), false) = (asked_from, first_is_gap) {
         assert_eq!(position, asked);

@@ -18,8 +18,8 @@ use super::{
     seq, status, tenant,
 };
 use crate::{
-    CommitInlet, DeliverySink, Fanout, FanoutConfig, FanoutInbox, NoDeliverySink, Peer, Resume, Shard, Subscribe,
-    Subscriber,
+    CommitInlet, DeliverySink, Fanout, FanoutConfig, FanoutInbox, Lease, NoDeliverySink, Peer, Resume, Shard,
+    Subscribe, Subscriber,
 };
 
 struct Gateway {
@@ -66,7 +66,7 @@ impl Gateway {
     fn subscribe(&self, tenants: &[&str], resume: Resume) -> Events {
         let tenants = tenants.iter().map(|id| tenant(id)).collect();
         let peer = Peer::default();
-        let stream = self.shard.subscribe(Subscribe { tenants, resume, peer });
+        let stream = self.shard.subscribe(Subscribe { tenants, resume, peer, lease: Lease::default() });
         Events { stream, waiting: Vec::new().into_iter() }
     }
 
@@ -217,7 +217,7 @@ fn a_drain_ends_all_streams_and_later_ones() {
     worker(|| async {
         let gateway = Gateway::start(FanoutConfig::default());
         let mut early = gateway.subscribed(&["a"], Resume::Live).await;
-        gateway.fanout.drain();
+        gateway.fanout.drain(Duration::ZERO);
         assert_eq!(early.next().await.name, "shutdown");
         assert!(early.next_or_end().await.is_none());
         let mut late = gateway.subscribe(&["a"], Resume::Live);

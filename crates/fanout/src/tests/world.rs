@@ -23,7 +23,7 @@ use super::{
     seq, tenant,
 };
 use crate::{
-    DeliverySink, FanoutConfig, Peer, Resume, Shard, Subscribe, Subscriber,
+    DeliverySink, FanoutConfig, Lease, Peer, Resume, Shard, Subscribe, Subscriber,
     dispatch::Dispatcher,
     fanout::Shared,
     message::{Command, Message},
@@ -184,7 +184,7 @@ impl World {
 
     pub(super) fn subscribe(&mut self, shard: usize, tenants: &[&str], resume: Resume) {
         let tenants = tenants.iter().map(|id| tenant(id)).collect();
-        let request = Subscribe { tenants, resume, peer: Peer::default() };
+        let request = Subscribe { tenants, resume, peer: Peer::default(), lease: Lease::default() };
         self.streams.push(TestStream {
             subscriber: Box::pin(self.shards[shard].0.subscribe(request.clone())),
             flag: Arc::new(Flag(AtomicBool::new(true))),

@@ -92,14 +92,18 @@ impl ResponseError for Problem {
             Self::MethodNotAllowed { allow } => {
                 response.insert_header((header::ALLOW, allow.as_str()));
             }
-            Self::Unauthorized => {
+            Self::Unauthorized | Self::NoToken => {
                 response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+            }
+            // RFC 6750, section 3.
+            Self::InvalidToken(_) => {
+                response.insert_header((header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""));
             }
             // The connection is of no use any more: the rest of the body stands in it.
             Self::BodyTimeout | Self::BodyCut => {
                 response.force_close();
             }
-            _ if status == StatusCode::SERVICE_UNAVAILABLE => {
+            _ if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) => {
                 response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
             }
             _ => {}

@@ -43,6 +43,17 @@ impl Problem {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type")
             }
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized"),
+            Self::NoToken => (StatusCode::UNAUTHORIZED, "no-token", "No token"),
+            Self::InvalidToken(_) => (StatusCode::UNAUTHORIZED, "invalid-token", "Invalid token"),
+            Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "Not in the token"),
+            Self::NoPresence => (StatusCode::FORBIDDEN, "no-presence", "Not in the token"),
+            Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign-origin", "Foreign origin"),
+            Self::TooManyTickets => (StatusCode::TOO_MANY_REQUESTS, "too-many-tickets", "Too many tickets"),
+            Self::OverLimit(_) => (StatusCode::TOO_MANY_REQUESTS, "over-limit", "Over a limit"),
+            Self::UrlTooLong { .. } => (StatusCode::URI_TOO_LONG, "url-too-long", "URL too long"),
+            Self::HeadersTooLarge { .. } => {
+                (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers-too-large", "Headers too large")
+            }
             Self::ForeignHost => (StatusCode::MISDIRECTED_REQUEST, "foreign-host", "Foreign host"),
             Self::CrossSite => (StatusCode::FORBIDDEN, "cross-site", "Cross-site request"),
             Self::NotServing(Phase::Draining) => (StatusCode::SERVICE_UNAVAILABLE, "draining", "Draining"),

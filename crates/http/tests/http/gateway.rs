@@ -10,7 +10,9 @@ use std::{
 use actix_web::rt::System;
 use futures_util::FutureExt as _;
 use pushgate_fanout::{DeliverySink, Fanout, FanoutConfig};
-use pushgate_http::{AdminConfig, Deps, Http, HttpConfig, HttpHandle, Lifecycle, PublicConfig, StreamLimits, bind};
+use pushgate_http::{
+    AdminConfig, Deps, Http, HttpConfig, HttpHandle, Lifecycle, Policy, PublicConfig, StreamLimits, bind,
+};
 use pushgate_journal::{Append, Appended, Entry, Journal as _, QuarantineEntry, testing::MemoryJournal};
 use pushgate_model::{Answer, ConnectionState, Push, TenantId, TenantStatus, Timestamp};
 use pushgate_upstream::{
@@ -220,11 +222,17 @@ pub(crate) fn config() -> HttpConfig {
         public: PublicConfig {
             bind,
             stall_timeout: Duration::from_secs(30),
-            limits: StreamLimits { tenants_per_stream: 3, head_timeout: Duration::from_secs(10), body: 1024 },
+            base_path: String::new(),
+            tls: None,
+            head_timeout: Duration::from_secs(10),
             workers: 1,
             demo_page: false,
         },
         admin: AdminConfig { bind, token: None },
+        policy: Policy {
+            limits: StreamLimits { tenants_per_stream: 3, body: 1024, ..StreamLimits::default() },
+            ..Policy::default()
+        },
     }
 }
 

@@ -41,7 +41,7 @@ fn a_stopped_gateway_frees_its_addresses() {
 
 #[test]
 fn a_head_that_does_not_arrive_is_given_up() {
-    let gateway = Gateway::start_with(|config| config.public.limits.head_timeout = Duration::from_millis(100));
+    let gateway = Gateway::start_with(|config| config.public.head_timeout = Duration::from_millis(100));
     for addr in [gateway.public, gateway.admin] {
         let mut socket = TcpStream::connect(addr).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();

@@ -123,7 +123,7 @@ fn a_drain_ends_streams_with_a_word_and_turns_others_away() {
     let (mut stream, _) = Stream::events(gateway.public, "/events/acme", &[EVENTS]);
     stream.until("event: open");
     gateway.lifecycle.set_draining();
-    gateway.fanout.drain();
+    gateway.fanout.drain(std::time::Duration::ZERO);
     let text = stream.rest();
     assert!(text.contains("event: shutdown\n") && text.contains("retry: "), "{text}");
 

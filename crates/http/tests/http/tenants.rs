@@ -127,7 +127,7 @@ fn a_body_must_be_a_json_object_of_moderate_size() {
 #[test]
 fn a_body_that_does_not_arrive_is_given_up() {
     let timeout = std::time::Duration::from_millis(200);
-    let gateway = Gateway::start_with(|config| config.public.limits.head_timeout = timeout);
+    let gateway = Gateway::start_with(|config| config.public.head_timeout = timeout);
     for (addr, method, path) in
         [(gateway.admin, "PUT", "/api/tenants/beta"), (gateway.public, "POST", "/tenants/acme/pushes/p-1/ack")]
     {

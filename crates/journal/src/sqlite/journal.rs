@@ -4,7 +4,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pushgate_model::{Epoch, Seq, TenantId};
+use pushgate_model::{Epoch, Seq, TenantId, Timestamp};
 use tokio::sync::{oneshot, watch};
 
 use super::{
@@ -101,6 +101,10 @@ impl Journal for SqliteJournal {
 
     fn bounds(&self, tenants: Vec<TenantId>) -> BoxFuture<'_, Result<Bounds, JournalError>> {
         Box::pin(self.readers.run(move |conn| page::bounds(conn, &tenants)))
+    }
+
+    fn since(&self, tenants: Vec<TenantId>, time: Timestamp) -> BoxFuture<'_, Result<Option<Seq>, JournalError>> {
+        Box::pin(self.readers.run(move |conn| page::since(conn, &tenants, time)))
     }
 
     fn tenants(&self) -> BoxFuture<'_, Result<Vec<StoredTenant>, JournalError>> {

@@ -120,6 +120,18 @@ pub(super) fn bounds(conn: &Connection, tenants: &[TenantId]) -> rusqlite::Resul
     Ok(bounds)
 }
 
+/// The oldest push of these tenants that was received at `time` or later.
+pub(super) fn since(conn: &Connection, tenants: &[TenantId], time: Timestamp) -> rusqlite::Result<Option<Seq>> {
+    let mut select = conn.prepare_cached("SELECT min(seq) FROM pushes WHERE tenant = ?1 AND received_at >= ?2")?;
+    let mut oldest: Option<Seq> = None;
+    for tenant in &known(conn, tenants)? {
+        let seq: Option<i64> =
+            select.query_row(params![tenant.key, time.as_millis().cast_signed()], |row| row.get(0))?;
+        oldest = oldest.into_iter().chain(seq.map(seq_from_sql)).min();
+    }
+    Ok(oldest)
+}
+
 /// The next pushes after a position, whosever they are.
 pub(super) fn all_after(conn: &Connection, after: Seq, limit: usize) -> rusqlite::Result<Vec<Arc<StoredPush>>> {
     let mut select = conn.prepare_cached(

@@ -136,11 +136,11 @@ fn read(root: &mut Section<'_>) -> Option<Typed> {
     let journal = root.table("journal", journal::read);
     let common = root.table("upstream", upstream::read);
     let (tenants, tenants_dir) = tenants::read(root, common.as_ref().map(|common| &common.defaults));
-    if let (Some((public, _)), Some(admin)) = (&server, &admin) {
+    if let (Some((public, ..)), Some(admin)) = (&server, &admin) {
         check_listeners(root.report, public, admin, allow_insecure);
     }
-    let (public, fanout) = server?;
-    let http = HttpConfig { public, admin: admin? };
+    let (public, fanout, policy) = server?;
+    let http = HttpConfig { public, admin: admin?, policy };
     Some(Typed { http, journal: journal?, fanout, common: common?, tenants, tenants_dir })
 }
 

@@ -1,7 +1,7 @@
-use std::thread::available_parallelism;
+use std::{thread::available_parallelism, time::Duration};
 
 use pushgate_fanout::FanoutConfig;
-use pushgate_http::{PublicConfig, StreamLimits};
+use pushgate_http::{Policy, PublicConfig, StreamLimits};
 
 use super::{quantity::TIMER, section::Section};
 
@@ -11,31 +11,36 @@ pub(super) const MAX_THREADS: u64 = 1024;
 const MAX_BODY: u64 = 16 << 20;
 
 /// `[server]`: the public listener, and the rhythm of its streams.
-pub(super) fn read(section: &mut Section<'_>) -> Option<(PublicConfig, FanoutConfig)> {
+pub(super) fn read(section: &mut Section<'_>) -> Option<(PublicConfig, FanoutConfig, Policy)> {
     let bind = section.address("bind");
     let heartbeat = section.duration("heartbeat", TIMER);
     let stall_timeout = section.duration("stall_timeout", TIMER);
     let workers = section.integer("workers", 0..=MAX_THREADS, "one per core");
     let limits = section.table("limits", limits);
+    let (limits, head_timeout) = limits?;
     let config = PublicConfig {
         bind: bind?,
+        base_path: String::new(),
+        tls: None,
+        head_timeout,
         stall_timeout: stall_timeout?,
-        limits: limits?,
         workers: or_cores(workers?),
         demo_page: false,
     };
-    Some((config, FanoutConfig { heartbeat: heartbeat?, ..FanoutConfig::default() }))
+    let fanout = FanoutConfig { heartbeat: heartbeat?, stall_timeout: config.stall_timeout, ..FanoutConfig::default() };
+    Some((config, fanout, Policy { limits, ..Policy::default() }))
 }
 
-fn limits(section: &mut Section<'_>) -> Option<StreamLimits> {
+fn limits(section: &mut Section<'_>) -> Option<(StreamLimits, Duration)> {
     let tenants_per_stream = section.integer("tenants_per_stream", 1..=10_000, "");
     let head_timeout = section.duration("head_timeout", TIMER);
     let body = section.size("body", 1..=MAX_BODY);
-    Some(StreamLimits {
+    let limits = StreamLimits {
         tenants_per_stream: tenants_per_stream? as usize,
-        head_timeout: head_timeout?,
         body: body? as usize,
-    })
+        ..StreamLimits::default()
+    };
+    Some((limits, head_timeout?))
 }
 
 /// A number of threads, where 0 means one per core.

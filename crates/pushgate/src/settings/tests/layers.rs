@@ -27,10 +27,10 @@ fn later_files_override_earlier_ones_and_the_environment_overrides_all() {
         .unwrap();
     assert_eq!(settings.fanout.heartbeat, Duration::from_secs(3));
     assert_eq!(settings.http.public.stall_timeout, Duration::from_secs(2));
-    assert_eq!(settings.http.public.limits.body, 3 << 10);
+    assert_eq!(settings.http.policy.limits.body, 3 << 10);
     // Tables merge key by key: what only the first file says, holds.
-    assert_eq!(settings.http.public.limits.tenants_per_stream, 1);
-    assert_eq!(settings.http.public.limits.head_timeout, Duration::from_secs(10));
+    assert_eq!(settings.http.policy.limits.tenants_per_stream, 1);
+    assert_eq!(settings.http.public.head_timeout, Duration::from_secs(10));
 }
 
 #[test]
