@@ -4,13 +4,18 @@
 //! that is a trusted proxy again, that one is believed too, and so on. What stands further left was written by nobody
 //! who is trusted, most of all by the client itself, and is not looked at.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    rc::Rc,
+};
 
 use actix_web::{
     HttpRequest,
     http::header::{FORWARDED, HeaderMap, HeaderName, X_FORWARDED_FOR, X_FORWARDED_PROTO},
 };
 use ipnet::IpNet;
+
+use crate::transport::Traffic;
 
 /// Proxies in a row that are followed. Nobody has so many; a request that names more is not from one of them.
 const HOPS: usize = 32;
@@ -44,7 +49,7 @@ pub(crate) fn client_address(request: &HttpRequest, trusted: &[IpNet]) -> IpAddr
 
 /// Whether the browser, or whoever asks, reaches the gateway by https: by its own listener, or as a trusted proxy says.
 pub(crate) fn is_https(request: &HttpRequest, trusted: &[IpNet]) -> bool {
-    if request.app_config().secure() {
+    if request.conn_data::<Rc<Traffic>>().is_some_and(|traffic| traffic.secure) {
         return true;
     }
     let peer = peer(request);

@@ -1,12 +1,17 @@
-use std::time::Duration;
+use std::{
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use actix_web::{
     Error, HttpResponse, ResponseError as _,
-    body::{BoxBody, MessageBody},
+    body::{BodySize, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{ConnectionType, header},
     middleware::Next,
-    web,
+    web::{self, Bytes},
 };
 use serde::Serialize;
 
@@ -15,6 +20,7 @@ use crate::{
     metrics::{HttpCounts, Listener},
     policy::LivePolicy,
     problem::{CONTENT_TYPE, Problem},
+    transport::{InHand, Traffic},
 };
 
 /// Bytes of a request's body on the admin listener. The largest are a tenant's settings with its certificate, the chain of it,
@@ -73,6 +79,7 @@ pub(crate) async fn edge(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let edge = request.app_data::<web::Data<Edge>>().expect("both listeners are built with it").clone();
+    let in_hand = request.conn_data::<Rc<Traffic>>().map(Traffic::begin);
     let mut response = match edge.check(&request) {
         Err(problem) => request.into_response(problem.error_response()),
         Ok(()) => as_problem(next.call(request).await?.map_into_boxed_body()),
@@ -85,7 +92,25 @@ pub(crate) async fn edge(
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
     edge.counts.response(edge.listener, response.status());
-    Ok(response)
+    Ok(response.map_body(|_, body| BoxBody::new(Answer { body, _in_hand: in_hand })))
+}
+
+/// A response's body, by which its connection knows when it is written.
+struct Answer {
+    body: BoxBody,
+    _in_hand: Option<InHand>,
+}
+
+impl MessageBody for Answer {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_next(cx)
+    }
 }
 
 /// What a listener answers to paths that it does not have.

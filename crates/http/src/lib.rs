@@ -35,12 +35,14 @@ mod query;
 mod rate;
 mod remote_keys;
 mod resume;
+mod serve;
 mod server;
 mod socket;
 mod stream;
 mod task;
 mod tenants;
 mod tls;
+mod transport;
 mod validity;
 mod word;
 

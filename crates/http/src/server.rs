@@ -5,7 +5,7 @@ use std::{
 };
 
 use actix_web::{
-    App, HttpServer,
+    App,
     dev::{Server, ServerHandle},
     middleware::from_fn,
     rt::time::sleep,
@@ -23,20 +23,10 @@ use crate::{
     metrics::{HttpCounts, Listener, Metrics},
     policy::LivePolicy,
     public::{self, Public, Shared},
+    serve::Serve,
     socket,
     tls::Certificate,
 };
-
-/// Connections of one worker thread. Far above what a thread can serve well, so that the limit on open files, which the
-/// operator sees and sets, is the one that counts.
-const CONNECTIONS_PER_WORKER: usize = 250_000;
-
-/// How long a connection may be idle between two requests; above the 60 s of common proxies, so that the proxy closes
-/// first and never sends into a closing connection.
-const IDLE: Duration = Duration::from_secs(75);
-
-/// How long a connection that is closed by us may take to say goodbye.
-const GOODBYE: Duration = Duration::from_secs(2);
 
 /// How long connections whose handshake had begun may take to come in once no further one may begin: a round trip round the
 /// world, and some time for a busy thread to fetch them.
@@ -215,27 +205,15 @@ fn public_server(
             .wrap(from_fn(edge))
             .configure(|app| public::routes(app, public, &settings))
     };
-    let stall_timeout = config.stall_timeout;
-    let server = HttpServer::new(app)
-        .workers(config.workers.max(1))
-        .max_connections(CONNECTIONS_PER_WORKER)
-        .keep_alive(IDLE)
-        .client_request_timeout(config.head_timeout)
-        .client_disconnect_timeout(GOODBYE)
-        // A subscriber that hung up is gone at once, not at the next failed write.
-        .h1_allow_half_closed(false)
-        .on_connect(move |connection, _| socket::prepare(connection, stall_timeout))
-        .tls_handshake_timeout(config.head_timeout)
-        // As many handshakes at once as there may be connections: a few hundred, which is the default, would let as many
-        // clients that only begin one keep all others out.
-        .max_connection_rate(CONNECTIONS_PER_WORKER)
-        .shutdown_timeout(PUBLIC_STOP_SECONDS)
-        .disable_signals();
-    let server = match tls {
-        Some(certificate) => server.listen_rustls_0_23(listener, certificate.server_config()),
-        None => server.listen(listener),
+    let serve = Serve {
+        name: "public",
+        workers: config.workers,
+        head_timeout: config.head_timeout,
+        stall_timeout: config.stall_timeout,
+        stop_seconds: PUBLIC_STOP_SECONDS,
+        tls: tls.cloned(),
     };
-    Ok(server.map_err(HttpError::Serve)?.run())
+    serve.server(listener, app).map_err(HttpError::Serve)
 }
 
 fn admin_server(
@@ -256,17 +234,13 @@ fn admin_server(
             .wrap(from_fn(edge))
             .configure(|app| admin::routes(app, deps.clone(), metrics.clone()))
     };
-    let stall_timeout = config.public.stall_timeout;
-    let server = HttpServer::new(app)
-        .workers(1)
-        .keep_alive(IDLE)
-        .client_request_timeout(config.public.head_timeout)
-        .client_disconnect_timeout(GOODBYE)
-        .h1_allow_half_closed(false)
-        .on_connect(move |connection, _| socket::prepare(connection, stall_timeout))
-        .shutdown_timeout(ADMIN_STOP_SECONDS)
-        .disable_signals()
-        .listen(listener)
-        .map_err(HttpError::Serve)?;
-    Ok(server.run())
+    let serve = Serve {
+        name: "admin",
+        workers: 1,
+        head_timeout: config.public.head_timeout,
+        stall_timeout: config.public.stall_timeout,
+        stop_seconds: ADMIN_STOP_SECONDS,
+        tls: None,
+    };
+    serve.server(listener, app).map_err(HttpError::Serve)
 }

@@ -1,11 +1,9 @@
 use std::{
-    any::Any,
     io,
     net::{SocketAddr, TcpListener},
     time::Duration,
 };
 
-use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::rt::net::TcpStream;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
@@ -69,11 +67,8 @@ pub(crate) fn refuse_silently(_: &TcpListener) -> io::Result<()> {
 /// Prepares an accepted connection. On Linux the kernel closes one whose peer takes no bytes for `stall_timeout`, be it
 /// gone or only not reading: `TCP_USER_TIMEOUT` counts a closed window too. The body of such a response is not polled any
 /// more, so it could not end itself.
-pub(crate) fn prepare(connection: &dyn Any, stall_timeout: Duration) {
-    let plain = connection.downcast_ref::<TcpStream>();
-    let secure = || connection.downcast_ref::<TlsStream<TcpStream>>().map(|stream| stream.get_ref().0);
-    let Some(stream) = plain.or_else(secure) else { return };
-    if let Err(error) = set_options(&SockRef::from(stream), stall_timeout) {
+pub(crate) fn prepare(connection: &TcpStream, stall_timeout: Duration) {
+    if let Err(error) = set_options(&SockRef::from(connection), stall_timeout) {
         tracing::debug!(%error, "socket options could not be set");
     }
 }
