@@ -9,7 +9,7 @@ use actix_web::{
     Error, HttpResponse, ResponseError as _,
     body::{BodySize, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::{ConnectionType, header},
+    http::{ConnectionType, Version, header},
     middleware::Next,
     web::{self, Bytes},
 };
@@ -86,6 +86,13 @@ pub(crate) async fn edge(
     };
     if edge.listener == Listener::Public {
         cors::annotate(&mut response, &edge.policy.get().cors_origins);
+    }
+    let endless = matches!(response.response().body().size(), BodySize::Stream);
+    if endless && response.request().version() < Version::HTTP_11 {
+        // HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
+        let head = response.response_mut().head_mut();
+        head.no_chunking(true);
+        head.set_connection_type(ConnectionType::Close);
     }
     if edge.lifecycle.phase() == Phase::Draining {
         // The next request should go where it will be answered. HTTP/2 has no such word; the end of the connection says it.

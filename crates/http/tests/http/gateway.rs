@@ -11,7 +11,8 @@ use actix_web::rt::System;
 use futures_util::FutureExt as _;
 use pushgate_fanout::{DeliverySink, Fanout, FanoutConfig};
 use pushgate_http::{
-    AdminConfig, Deps, Http, HttpConfig, HttpHandle, Lifecycle, Policy, PublicConfig, StreamLimits, bind,
+    AdminConfig, Deps, Http, HttpConfig, HttpHandle, Lifecycle, Policy, PublicConfig, StreamLimits, TlsConfig,
+    TlsError, bind,
 };
 use pushgate_journal::{Append, Appended, Entry, Journal as _, QuarantineEntry, testing::MemoryJournal};
 use pushgate_model::{Answer, ConnectionState, Push, TenantId, TenantStatus, Timestamp};
@@ -196,6 +197,16 @@ impl Gateway {
             assert!(Instant::now() < until, "{} streams", self.fanout.subscribers(&tenant(tenant_id)));
             thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    /// Gives the public listener other settings.
+    pub(crate) fn reload(&self, policy: Policy, tls: Option<&TlsConfig>) -> Result<(), TlsError> {
+        self.handle.reload(policy, tls)
+    }
+
+    /// Takes no new connections on the public listener.
+    pub(crate) fn close_public(&self) {
+        System::new().block_on(self.handle.close_public());
     }
 
     /// Stops both listeners and waits until they are gone.

@@ -2,17 +2,23 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod addresses;
 mod admin;
 mod client;
+mod cors;
 mod demo;
 mod errors;
 mod gateway;
 mod history;
+mod hostile;
+mod limits;
 mod listeners;
 mod metrics;
 mod probes;
+mod protocol;
 mod quarantine;
 mod settings;
 mod streams;
 mod tenants;
+mod tls;
 mod words;
