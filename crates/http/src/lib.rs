@@ -19,6 +19,7 @@ mod deps;
 mod edge;
 mod endpoint;
 mod error;
+mod hangup;
 mod history;
 mod lifecycle;
 mod limits;

@@ -7,15 +7,15 @@ use actix_web::{
         Method,
         header::{self, HeaderMap, HeaderName},
     },
-    web::Data,
+    web::{Data, Payload},
 };
 use pushgate_fanout::{Lease, Peer, Subscribe, Subscriber};
 use pushgate_model::TenantId;
 use pushgate_upstream::Directory;
 
 use crate::{
-    address::client_address, auth::Intent, body::EventBody, edge::no_content, lifecycle::Phase, metrics::Refusal,
-    problem::Problem, public::Public, query::Query, resume::resume,
+    address::client_address, auth::Intent, body::EventBody, edge::no_content, hangup::Hangup, lifecycle::Phase,
+    metrics::Refusal, problem::Problem, public::Public, query::Query, resume::resume,
 };
 
 /// How much of a `User-Agent` is kept for as long as its stream lives.
@@ -30,15 +30,19 @@ const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
 
 /// `GET /events/{tenant}`: one tenant's pushes as they are committed.
-pub(crate) async fn one(request: HttpRequest, public: Data<Public>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn one(request: HttpRequest, body: Payload, public: Data<Public>) -> Result<HttpResponse, Problem> {
     let tenant = request.match_info().query("tenant").parse()?;
-    open(&request, &public, &[tenant]).await
+    open(&request, body, &public, &[tenant]).await
 }
 
 /// `GET /events?tenant=a&tenant=b`: the pushes of several tenants on one stream.
-pub(crate) async fn several(request: HttpRequest, public: Data<Public>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn several(
+    request: HttpRequest,
+    body: Payload,
+    public: Data<Public>,
+) -> Result<HttpResponse, Problem> {
     let tenants = named_tenants(&Query::of(&request), public.policy.get().limits.tenants_per_stream)?;
-    open(&request, &public, &tenants).await
+    open(&request, body, &public, &tenants).await
 }
 
 /// Each tenant once, in the order of the first mention.
@@ -58,7 +62,12 @@ fn named_tenants(query: &Query, limit: usize) -> Result<Vec<TenantId>, Problem> 
 
 /// In this order: whether the gateway serves at all; who asks, and whether he may read these tenants; whether they exist;
 /// whether there is room. So nobody learns anything that he has no right to.
-async fn open(request: &HttpRequest, public: &Public, named: &[TenantId]) -> Result<HttpResponse, Problem> {
+async fn open(
+    request: &HttpRequest,
+    body: Payload,
+    public: &Public,
+    named: &[TenantId],
+) -> Result<HttpResponse, Problem> {
     let phase = public.deps.lifecycle.phase();
     if phase == Phase::Starting {
         return refuse(request, public, Refusal::Phase(phase));
@@ -86,7 +95,10 @@ async fn open(request: &HttpRequest, public: &Public, named: &[TenantId]) -> Res
         head.cookie(cookie.clone());
     }
     match subscribe(request, public, tenants, (address, &grant.lease))? {
-        Some(subscriber) => Ok(head.body(BodyStream::new(EventBody::new(subscriber, permit)))),
+        Some(subscriber) => {
+            let hangup = Hangup::of(request, body);
+            Ok(head.body(BodyStream::new(EventBody::new(subscriber, permit, hangup))))
+        }
         // Ends an EventSource for good (WHATWG HTML, section 9.2.3), which is what there is to do.
         None => Ok(no_content()),
     }

@@ -4,7 +4,7 @@ use std::{
     net::{SocketAddr, TcpStream},
     path::Path,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use actix_web::{
@@ -179,8 +179,12 @@ fn a_stream_that_was_given_up_frees_its_place_and_its_connection_goes_on() {
         let (_, head) = Events::open(&mut requests, "/events/acme").await;
         assert_eq!(head.status.as_u16(), 429);
         drop(first);
+        // Long before the next heartbeat would find out.
+        let begun = Instant::now();
         let open_again = async { while Events::open(&mut requests, "/events/globex").await.1.status != 200 {} };
         timeout(DEADLINE, open_again).await.expect("a place became free");
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        assert!(gateway.fanout.subscribers(&"acme".parse().unwrap()) == 1);
         gateway.commit("acme", "p-1", None);
         second.until("p-1").await;
     });
