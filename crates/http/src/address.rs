@@ -137,26 +137,22 @@ fn node(text: &str) -> Option<IpAddr> {
 
 /// The elements of a header that is a list: several lines of it are one list (RFC 9110, section 5.3), an empty element is
 /// none. A line that is no text is one element that says nothing.
-fn list<'a>(
-    headers: &'a HeaderMap,
-    name: &HeaderName,
-    quotes: &'static [u8],
-) -> impl Iterator<Item = String> + use<'a> {
+fn list<'a>(headers: &'a HeaderMap, name: &HeaderName, marks: &'static [u8]) -> impl Iterator<Item = String> + use<'a> {
     headers.get_all(name).flat_map(move |line| match line.to_str() {
-        Ok(text) => split(text, b',', quotes).map(str::to_owned).collect(),
+        Ok(text) => split(text, b',', marks).map(str::to_owned).collect(),
         Err(_) => vec!["?".to_owned()],
     })
 }
 
-/// The trimmed parts between separators outside of quotes, without empty ones.
-fn split<'a>(text: &'a str, separator: u8, quotes: &'static [u8]) -> impl Iterator<Item = &'a str> {
+/// The trimmed parts between separators outside of quotation marks, without empty ones.
+fn split<'a>(text: &'a str, separator: u8, marks: &'static [u8]) -> impl Iterator<Item = &'a str> {
     let (mut quoted, mut escaped) = (false, false);
     let parts = text.split(move |c: char| {
         let here = !quoted && c == char::from(separator);
         (quoted, escaped) = match c {
             _ if escaped => (quoted, false),
             '\\' if quoted => (true, true),
-            c if quotes.iter().any(|quote| c == char::from(*quote)) => (!quoted, false),
+            c if marks.iter().any(|mark| c == char::from(*mark)) => (!quoted, false),
             _ => (quoted, false),
         };
         here

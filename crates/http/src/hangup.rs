@@ -9,7 +9,7 @@ use futures_util::Stream as _;
 
 use crate::transport::Traffic;
 
-/// Whether a subscriber gave up its stream on an HTTP/2 connection that goes on (RST_STREAM). With HTTP/1.1 the connection ends
+/// Whether a subscriber gave up its stream on an HTTP/2 connection that goes on (`RST_STREAM`). With HTTP/1.1 the connection ends
 /// then, and the framework sees it at once; here it only sees it when it writes.
 ///
 /// The side of the stream by which a request's body comes knows it. Nobody is woken there once a request has come to its

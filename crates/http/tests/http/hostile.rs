@@ -45,7 +45,7 @@ fn a_long_target_and_large_headers_are_refused_on_both_listeners() {
 #[test]
 fn what_is_no_http_is_refused_and_closed() {
     let gateway = Gateway::start();
-    let many: String = (0..200).map(|n| format!("X-{n}: y\r\n")).collect();
+    let many = "X: y\r\n".repeat(200);
     let table = [
         ("no request at all\r\n\r\n".to_owned(), 400),
         ("GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n".to_owned(), 400),
