@@ -52,6 +52,7 @@ pub use effective::Effective;
 pub(crate) use folder::is_tenant;
 pub use mistake::{Mistake, Mistakes};
 pub use reader::RequestReader;
+pub(crate) use secret::of_file as secret_of_file;
 pub use sources::Sources;
 pub use upstream::TenantDefaults;
 
@@ -120,6 +121,11 @@ impl Settings {
             sources,
             effective,
         })
+    }
+
+    /// Whether subscribers have to show tokens.
+    pub(crate) fn asks_for_tokens(&self) -> bool {
+        !matches!(self.http.policy.auth.mode, AuthMode::None)
     }
 
     /// Where operators reach a gateway of these settings. What else is wrong in them is no matter: a gateway that runs is
