@@ -8,7 +8,7 @@ use pushgate_fanout::Shard;
 
 use crate::{
     Deps, PublicConfig, auth::Auth, demo, edge::not_found, endpoint::Endpoint, history::history, limits::Limits,
-    metrics::HttpCounts, policy::LivePolicy, stream, word::word,
+    metrics::HttpCounts, policy::LivePolicy, stream, tickets::tickets, word::word,
 };
 
 /// What the routes of the public listener share on one worker thread.
@@ -59,5 +59,6 @@ fn endpoints() -> Vec<Endpoint> {
         Endpoint::at("/events/{tenant}").get(stream::one),
         Endpoint::at("/tenants/{tenant}/pushes").get(history),
         Endpoint::at("/tenants/{tenant}/pushes/{push_id}/ack").on(Method::POST, word),
+        Endpoint::at("/tickets").on(Method::POST, tickets),
     ]
 }
