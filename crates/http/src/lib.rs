@@ -44,12 +44,15 @@ mod stream;
 mod subscribers;
 mod task;
 mod tenants;
+mod tickets;
 mod tls;
 mod transport;
 mod validity;
 mod word;
 
-pub use auth::{AuthConfig, AuthMode, CookieName, JwtConfig, KeyError, Keys, SameSite, VerifyKey};
+pub use auth::{
+    AuthConfig, AuthMode, Claims, CookieName, JwtConfig, KeyError, Keys, SameSite, Scope, SigningKey, VerifyKey, mint,
+};
 pub use config::{AdminConfig, HttpConfig, PublicConfig, StreamLimits};
 pub use deps::Deps;
 pub use error::HttpError;

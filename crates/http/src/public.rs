@@ -20,6 +20,7 @@ use crate::{
     policy::LivePolicy,
     presence::presence,
     stream,
+    tickets::tickets,
     word::word,
 };
 
@@ -84,5 +85,6 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         Endpoint::at("/tenants/{tenant}/subscribers").get(presence),
         Endpoint::at("/openapi.json").get(openapi::public),
         Endpoint::at("/asyncapi.json").get(asyncapi),
+        Endpoint::at("/tickets").on(Method::POST, tickets),
     ]
 }
