@@ -18,4 +18,5 @@ mod simulate;
 mod stack;
 mod stream;
 mod supervision;
+mod tail;
 mod upstream;

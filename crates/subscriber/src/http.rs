@@ -76,6 +76,12 @@ impl HttpClient {
         Self { client: direct_client(config.timeout, config.tls.as_ref()), config }
     }
 
+    /// The same client, its connections included, with another token.
+    #[must_use]
+    pub fn with_bearer(&self, bearer: Option<SecretString>) -> Self {
+        Self { client: self.client.clone(), config: HttpConfig { bearer, ..self.config.clone() } }
+    }
+
     /// Gets `url`.
     ///
     /// # Errors
