@@ -10,6 +10,7 @@
 mod access;
 mod address;
 mod admin;
+mod asyncapi;
 mod auth;
 mod body;
 mod config;
@@ -27,6 +28,7 @@ mod metrics;
 mod openapi;
 mod payload;
 mod policy;
+mod presence;
 mod probes;
 mod problem;
 mod process;
@@ -40,14 +42,18 @@ mod serve;
 mod server;
 mod socket;
 mod stream;
+mod subscribers;
 mod task;
 mod tenants;
+mod tickets;
 mod tls;
 mod transport;
 mod validity;
 mod word;
 
-pub use auth::{AuthConfig, AuthMode, CookieName, JwtConfig, KeyError, Keys, SameSite, VerifyKey};
+pub use auth::{
+    AuthConfig, AuthMode, Claims, CookieName, JwtConfig, KeyError, Keys, SameSite, Scope, SigningKey, VerifyKey, mint,
+};
 pub use config::{AdminConfig, HttpConfig, PublicConfig, StreamLimits};
 pub use deps::Deps;
 pub use error::HttpError;

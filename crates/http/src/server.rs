@@ -81,8 +81,8 @@ pub fn bind(config: HttpConfig, deps: Deps) -> Result<Http, HttpError> {
     tracing::info!(public = %public_addr, admin = %admin_addr, "listeners are open");
     let counts = HttpCounts::default();
     let metrics = Metrics::new(&deps, &counts, tls.as_ref());
-    let auth = Auth::new(&config.policy.auth, deps.fanout.clone());
     let policy = LivePolicy::new(config.policy.clone());
+    let auth = Auth::new(policy.clone(), deps.fanout.clone(), counts.auth.clone());
     let shared = Shared { policy, auth, limits: Limits::default(), counts };
     let admin = admin_server(admin, &config, deps.clone(), metrics, &shared)?;
     let listener = Arc::new(Mutex::new(Some(public.try_clone().map_err(HttpError::Serve)?)));
@@ -104,7 +104,7 @@ impl Http {
 
     /// The way by which fetched keys get in.
     pub fn remote_keys(&self) -> RemoteKeys {
-        RemoteKeys
+        RemoteKeys::new(self.shared.auth.clone())
     }
 
     /// Serves until [`HttpHandle::stop`].

@@ -14,6 +14,7 @@ mod hostile;
 mod limits;
 mod listeners;
 mod metrics;
+mod presence;
 mod probes;
 mod protocol;
 mod quarantine;
