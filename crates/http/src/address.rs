@@ -4,10 +4,7 @@
 //! that is a trusted proxy again, that one is believed too, and so on. What stands further left was written by nobody
 //! who is trusted, most of all by the client itself, and is not looked at.
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    rc::Rc,
-};
+use std::net::{IpAddr, Ipv4Addr};
 
 use actix_web::{
     HttpRequest,
@@ -49,7 +46,7 @@ pub(crate) fn client_address(request: &HttpRequest, trusted: &[IpNet]) -> IpAddr
 
 /// Whether the browser, or whoever asks, reaches the gateway by https: by its own listener, or as a trusted proxy says.
 pub(crate) fn is_https(request: &HttpRequest, trusted: &[IpNet]) -> bool {
-    if request.conn_data::<Rc<Traffic>>().is_some_and(|traffic| traffic.secure) {
+    if Traffic::of(request).is_some_and(|traffic| traffic.secure) {
         return true;
     }
     let peer = peer(request);

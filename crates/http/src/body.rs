@@ -7,7 +7,7 @@ use actix_web::web::Bytes;
 use futures_util::Stream;
 use pushgate_fanout::Subscriber;
 
-use crate::{hangup::Hangup, limits::Permit};
+use crate::limits::Permit;
 
 /// Bytes that are handed to the connection at a time. It copies what it gets into a buffer of its own, and asks for more
 /// while that holds less than 32 KiB; so a stream that does not take its bytes holds little more than this, and the
@@ -18,17 +18,12 @@ const SLICE: usize = 64 << 10;
 /// only a client that sends request after request into its stream makes the connection look without end.
 const LOOKS_IN_VAIN: u32 = 10_000;
 
-/// What may stand between any two events, and says nothing.
-const COMMENT: Bytes = Bytes::from_static(b":\n\n");
-
 /// A subscriber's bytes in slices.
 #[derive(Debug)]
 pub(crate) struct EventBody {
     subscriber: Subscriber,
     /// Gives the stream's place back when it ends.
     _permit: Permit,
-    /// Where a subscriber can leave and its connection stay.
-    hangup: Option<Hangup>,
     rest: Bytes,
     in_vain: u32,
 }
@@ -39,8 +34,8 @@ pub(crate) struct EventBody {
 pub(crate) struct SendsIntoStream;
 
 impl EventBody {
-    pub(crate) fn new(subscriber: Subscriber, permit: Permit, hangup: Option<Hangup>) -> Self {
-        Self { subscriber, _permit: permit, hangup, rest: Bytes::new(), in_vain: 0 }
+    pub(crate) fn new(subscriber: Subscriber, permit: Permit) -> Self {
+        Self { subscriber, _permit: permit, rest: Bytes::new(), in_vain: 0 }
     }
 }
 
@@ -49,10 +44,6 @@ impl Stream for EventBody {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        if this.hangup.as_mut().is_some_and(|hangup| hangup.poll(cx)) {
-            // Ended by the framework, which can't write this.
-            return Poll::Ready(Some(Ok(COMMENT)));
-        }
         if this.rest.is_empty() {
             match Pin::new(&mut this.subscriber).poll_next(cx) {
                 Poll::Pending if this.in_vain >= LOOKS_IN_VAIN => return Poll::Ready(Some(Err(SendsIntoStream))),

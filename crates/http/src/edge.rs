@@ -1,6 +1,5 @@
 use std::{
     pin::Pin,
-    rc::Rc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -79,7 +78,7 @@ pub(crate) async fn edge(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let edge = request.app_data::<web::Data<Edge>>().expect("both listeners are built with it").clone();
-    let in_hand = request.conn_data::<Rc<Traffic>>().map(Traffic::begin);
+    let in_hand = Traffic::of(request.request()).map(|traffic| traffic.begin());
     let mut response = match edge.check(&request) {
         Err(problem) => request.into_response(problem.error_response()),
         Ok(()) => as_problem(next.call(request).await?.map_into_boxed_body()),

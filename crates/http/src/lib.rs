@@ -20,8 +20,9 @@ mod deps;
 mod edge;
 mod endpoint;
 mod error;
-mod hangup;
+
 mod history;
+mod http2;
 mod lifecycle;
 mod limits;
 mod metrics;

@@ -7,15 +7,15 @@ use actix_web::{
         Method,
         header::{self, HeaderMap, HeaderName},
     },
-    web::{Data, Payload},
+    web::Data,
 };
 use pushgate_fanout::{Lease, Peer, Subscribe, Subscriber};
 use pushgate_model::TenantId;
 use pushgate_upstream::Directory;
 
 use crate::{
-    address::client_address, auth::Intent, body::EventBody, edge::no_content, hangup::Hangup, lifecycle::Phase,
-    metrics::Refusal, problem::Problem, public::Public, query::Query, resume::resume,
+    address::client_address, auth::Intent, body::EventBody, edge::no_content, lifecycle::Phase, metrics::Refusal,
+    problem::Problem, public::Public, query::Query, resume::resume,
 };
 
 /// How much of a `User-Agent` is kept for as long as its stream lives.
@@ -30,19 +30,15 @@ const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
 
 /// `GET /events/{tenant}`: one tenant's pushes as they are committed.
-pub(crate) async fn one(request: HttpRequest, body: Payload, public: Data<Public>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn one(request: HttpRequest, public: Data<Public>) -> Result<HttpResponse, Problem> {
     let tenant = request.match_info().query("tenant").parse()?;
-    open(&request, body, &public, &[tenant]).await
+    open(&request, &public, &[tenant]).await
 }
 
 /// `GET /events?tenant=a&tenant=b`: the pushes of several tenants on one stream.
-pub(crate) async fn several(
-    request: HttpRequest,
-    body: Payload,
-    public: Data<Public>,
-) -> Result<HttpResponse, Problem> {
+pub(crate) async fn several(request: HttpRequest, public: Data<Public>) -> Result<HttpResponse, Problem> {
     let tenants = named_tenants(&Query::of(&request), public.policy.get().limits.tenants_per_stream)?;
-    open(&request, body, &public, &tenants).await
+    open(&request, &public, &tenants).await
 }
 
 /// Each tenant once, in the order of the first mention.
@@ -62,12 +58,7 @@ fn named_tenants(query: &Query, limit: usize) -> Result<Vec<TenantId>, Problem> 
 
 /// In this order: whether the gateway serves at all; who asks, and whether he may read these tenants; whether they exist;
 /// whether there is room. So nobody learns anything that he has no right to.
-async fn open(
-    request: &HttpRequest,
-    body: Payload,
-    public: &Public,
-    named: &[TenantId],
-) -> Result<HttpResponse, Problem> {
+async fn open(request: &HttpRequest, public: &Public, named: &[TenantId]) -> Result<HttpResponse, Problem> {
     let phase = public.deps.lifecycle.phase();
     if phase == Phase::Starting {
         return refuse(request, public, Refusal::Phase(phase));
@@ -91,17 +82,21 @@ async fn open(
     }
     let permit = match public.limits.admit(&policy.limits, address, &grant, &tenants) {
         Ok(permit) => permit,
-        Err(limit) => return refuse(request, public, Refusal::Limit(limit)),
+        Err(limit) => {
+            let mut told = refuse(request, public, Refusal::Limit(limit))?;
+            // The ticket is used up: without this it could not come back.
+            if let Some(Err(error)) = grant.cookie.as_ref().map(|cookie| told.add_cookie(cookie)) {
+                tracing::error!(%error, "a cookie could not be set");
+            }
+            return Ok(told);
+        }
     };
     let mut head = head();
     if let Some(cookie) = &grant.cookie {
         head.cookie(cookie.clone());
     }
     match subscribe(request, public, tenants, (address, &grant.lease))? {
-        Some(subscriber) => {
-            let hangup = Hangup::of(request, body);
-            Ok(head.body(BodyStream::new(EventBody::new(subscriber, permit, hangup))))
-        }
+        Some(subscriber) => Ok(head.body(BodyStream::new(EventBody::new(subscriber, permit)))),
         // Ends an EventSource for good (WHATWG HTML, section 9.2.3), which is what there is to do.
         None => Ok(no_content()),
     }

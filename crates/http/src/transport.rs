@@ -17,12 +17,11 @@ use std::{
 
 use actix_http::Protocol;
 use actix_server::GracefulShutdownSignal;
-use actix_web::rt::time::{Instant, Sleep, sleep, timeout};
+use actix_web::{
+    HttpMessage as _, HttpRequest,
+    rt::time::{Instant, timeout},
+};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-/// How long after bytes came on an HTTP/2 connection its streams look whether they were given up; and how often at most. The
-/// framework would find out when it next writes to one.
-const LOOK_AFTER: Duration = Duration::from_secs(2);
 
 /// How long a connection may go without a request in hand.
 #[derive(Debug)]
@@ -50,9 +49,6 @@ pub(crate) struct Traffic {
     served: Cell<bool>,
     /// Reads, and waits for bytes.
     reader: RefCell<Option<Waker>>,
-    /// Streams that want to know when something came; and how often that was told.
-    watchers: RefCell<Vec<Waker>>,
-    told: Cell<u64>,
 }
 
 /// One request that is in hand, until this is dropped.
@@ -66,8 +62,6 @@ pub(crate) struct Transport<IO> {
     patience: Rc<Patience>,
     /// While no request is in hand and nothing comes.
     end: Option<Pin<Box<dyn Future<Output = ()>>>>,
-    /// When to tell streams that something came.
-    look: Option<Pin<Box<Sleep>>>,
 }
 
 impl Traffic {
@@ -80,9 +74,13 @@ impl Traffic {
             head_since: Cell::new(None),
             served: Cell::new(false),
             reader: RefCell::new(None),
-            watchers: RefCell::new(Vec::new()),
-            told: Cell::new(0),
         }
+    }
+
+    /// That of the connection by which a request came; nothing in tests without one.
+    pub(crate) fn of(request: &HttpRequest) -> Option<Rc<Self>> {
+        let of_connection = request.conn_data::<Rc<Self>>().cloned();
+        of_connection.or_else(|| request.extensions().get::<Rc<Self>>().cloned())
     }
 
     /// A request came.
@@ -91,23 +89,6 @@ impl Traffic {
         self.served.set(true);
         self.head_since.set(None);
         InHand(Rc::clone(self))
-    }
-
-    /// Wakes the task once when something may have come that concerns its stream. `told` is what this gave before, 0 at first:
-    /// another number back says that there is something to look for.
-    pub(crate) fn watch(&self, told: u64, watcher: &Waker) -> u64 {
-        let now = self.told.get() + 1;
-        if now != told {
-            self.watchers.borrow_mut().push(watcher.clone());
-        }
-        now
-    }
-
-    fn tell(&self) {
-        self.told.set(self.told.get() + 1);
-        for watcher in self.watchers.take() {
-            watcher.wake();
-        }
     }
 
     fn is_idle(&self) -> bool {
@@ -161,20 +142,17 @@ impl<IO> Transport<IO> {
     }
 
     fn new(io: IO, traffic: Traffic, patience: &Rc<Patience>) -> Self {
-        Self { io, traffic: Rc::new(traffic), patience: Rc::clone(patience), end: None, look: None }
+        Self { io, traffic: Rc::new(traffic), patience: Rc::clone(patience), end: None }
+    }
+
+    /// Tells when the listener stops.
+    pub(crate) fn stop(&self) -> GracefulShutdownSignal {
+        self.patience.stop.clone()
     }
 
     /// For its requests.
     pub(crate) fn traffic(&self) -> Rc<Traffic> {
         Rc::clone(&self.traffic)
-    }
-
-    /// Tells streams that something came, after a while, and once for all that comes meanwhile.
-    fn poll_look(&mut self, cx: &mut Context<'_>) {
-        if self.look.as_mut().is_some_and(|look| look.as_mut().poll(cx).is_ready()) {
-            self.look = None;
-            self.traffic.tell();
-        }
     }
 
     /// Whether this connection has come to its end. Called only while no request is in hand.
@@ -194,14 +172,10 @@ impl<IO> Transport<IO> {
 impl<IO: AsyncRead + Unpin> AsyncRead for Transport<IO> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.poll_look(cx);
         let before = buf.filled().len();
         if Pin::new(&mut this.io).poll_read(cx, buf)?.is_ready() {
             if buf.filled().len() > before && this.traffic.begins_head() {
                 this.end = None;
-            }
-            if this.traffic.protocol == Protocol::Http2 && !this.traffic.is_idle() && this.look.is_none() {
-                this.look = Some(Box::pin(sleep(LOOK_AFTER)));
             }
             // Whoever sends without a pause never comes to the other branch.
             let late = this.traffic.is_idle() && this.traffic.deadline(&this.patience) <= Instant::now();

@@ -1,6 +1,7 @@
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use pushgate_http::StreamLimits;
+use pushgate_http::{AuthConfig, AuthMode, Claims, JwtConfig, Keys, Scope, SigningKey, StreamLimits, VerifyKey, mint};
+use pushgate_model::Timestamp;
 
 use crate::{
     client::{Answer, Stream, get, request},
@@ -115,4 +116,45 @@ fn a_reload_changes_limits_and_leaves_streams() {
     policy.limits.streams = 3;
     gateway.reload(policy, None).unwrap();
     let _third = open(&gateway, "/events/acme");
+}
+
+#[test]
+fn a_token_has_its_own_limit_and_a_used_ticket_is_not_lost_on_it() {
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+    let gateway = Gateway::start_with(|config| {
+        let keys = Keys::Known(vec![VerifyKey::new("HS256", SECRET).unwrap()]);
+        let jwt = JwtConfig { keys, issuer: None, audience: None, cookie: None };
+        config.policy.auth = AuthConfig { mode: AuthMode::Jwt(jwt), ..AuthConfig::default() };
+        config.policy.limits.streams_per_token = 1;
+    });
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
+    let bearer = |subject: &str| {
+        let claims = Claims {
+            tenants: Scope::All,
+            presence: false,
+            issuer: None,
+            audience: None,
+            subject: Some(subject.to_owned()),
+            issued_at: Timestamp::from_millis(now),
+            expires_at: Timestamp::from_millis(now + 600_000),
+            key_id: None,
+        };
+        format!("Authorization: Bearer {}", mint(&SigningKey::new("HS256", SECRET).unwrap(), &claims))
+    };
+    let (ann, bob) = (bearer("ann"), bearer("bob"));
+    let (mut first, head) = Stream::events(gateway.public, "/events/acme", &[&ann]);
+    assert_eq!(head.status, 200);
+    first.until("event: open");
+    let over = get(gateway.public, "/events/globex", &[&ann, "Accept: */*"]);
+    assert_eq!((over.status, over.problem().as_str()), (429, "over-limit"));
+    assert!(over.json()["detail"].as_str().unwrap().ends_with("server.limits.streams_per_token"), "{over:?}");
+    let (mut other, head) = Stream::events(gateway.public, "/events/acme", &[&bob]);
+    assert_eq!(head.status, 200);
+    other.until("event: open");
+
+    let ticket = request(gateway.public, "POST", "/tickets", &[&ann]).json()["ticket"].as_str().unwrap().to_owned();
+    let by_ticket = get(gateway.public, &format!("/events/acme?ticket={ticket}"), &[EVENTS]);
+    assert_eq!((by_ticket.status, by_ticket.body.starts_with("retry: ")), (200, true), "{by_ticket:?}");
+    assert!(by_ticket.header("set-cookie").is_some(), "a browser comes back by its cookie: {by_ticket:?}");
+    assert_eq!(refused(&gateway, "streams_per_token"), 2);
 }

@@ -12,6 +12,7 @@ use actix_web::{
     web::Bytes,
 };
 use h2::{RecvStream, client::SendRequest};
+use http::{HeaderMap, HeaderValue};
 use pushgate_http::{HttpError, TlsConfig, bind};
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, date_time_ymd};
 use rustls::{
@@ -184,7 +185,7 @@ fn a_stream_that_was_given_up_frees_its_place_and_its_connection_goes_on() {
         let open_again = async { while Events::open(&mut requests, "/events/globex").await.1.status != 200 {} };
         timeout(DEADLINE, open_again).await.expect("a place became free");
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
-        assert!(gateway.fanout.subscribers(&"acme".parse().unwrap()) == 1);
+        gateway.wait_for_subscribers("acme", 1);
         gateway.commit("acme", "p-1", None);
         second.until("p-1").await;
     });
@@ -202,6 +203,129 @@ fn limits_of_heads_hold_for_http_2_too() {
         let mut ready = requests.clone().ready().await.unwrap();
         let (response, _) = ready.send_request(request.body(()).unwrap(), true).unwrap();
         assert_eq!(timeout(DEADLINE, response).await.unwrap().unwrap().status().as_u16(), 431);
+    });
+}
+
+/// An answer to the end.
+async fn ask(
+    requests: &SendRequest<Bytes>,
+    request: http::Request<()>,
+    body: &'static [u8],
+) -> (u16, HeaderMap, String) {
+    let mut ready = requests.clone().ready().await.unwrap();
+    let (response, mut sender) = ready.send_request(request, body.is_empty()).unwrap();
+    if !body.is_empty() {
+        sender.send_data(body.into(), true).unwrap();
+    }
+    let (head, mut rest) = timeout(DEADLINE, response).await.unwrap().unwrap().into_parts();
+    let mut text = Vec::new();
+    while let Some(chunk) = timeout(DEADLINE, rest.data()).await.unwrap() {
+        let chunk = chunk.unwrap();
+        rest.flow_control().release_capacity(chunk.len()).unwrap();
+        text.extend_from_slice(&chunk);
+    }
+    (head.status.as_u16(), head.headers, String::from_utf8(text).unwrap())
+}
+
+fn request(method: &str, path: &str) -> http::request::Builder {
+    http::Request::builder().method(method).uri(format!("https://localhost{path}"))
+}
+
+#[test]
+fn bodies_go_both_ways_over_http_2() {
+    let (gateway, _pki, certificate) = secure();
+    // More than the windows of both sides, so that it comes in many pieces.
+    for n in 0..3 {
+        gateway.commit_text("acme", &format!("p-{n}"), None, &"x".repeat(200_000));
+    }
+    run(async {
+        let requests = connect_h2(gateway.public, &certificate).await;
+        let history = request("GET", "/tenants/acme/pushes").body(()).unwrap();
+        let (status, headers, text) = ask(&requests, history, b"").await;
+        assert_eq!((status, headers["content-length"].to_str().unwrap()), (200, text.len().to_string().as_str()));
+        assert!(text.len() > 600_000 && headers.contains_key("date"), "{headers:?}");
+
+        let head = request("HEAD", "/tenants/acme/pushes").body(()).unwrap();
+        let (status, same, nothing) = ask(&requests, head, b"").await;
+        assert_eq!((status, &same["content-length"], nothing.as_str()), (200, &headers["content-length"], ""));
+
+        let word = || request("POST", "/tenants/acme/pushes/p-1/ack").body(()).unwrap();
+        let (status, _, text) = ask(&requests, word(), b"{\"status\":\"perhaps\"}").await;
+        assert_eq!(status, 422, "{text}");
+        let (status, headers, text) = ask(&requests, word(), &[b' '; 2000]).await;
+        assert_eq!(
+            (status, &headers["content-type"]),
+            (413, &HeaderValue::from_static("application/problem+json")),
+            "{text}"
+        );
+        let options = request("OPTIONS", "/events/acme").body(()).unwrap();
+        let (status, headers, text) = ask(&requests, options, b"").await;
+        assert_eq!((status, headers.get("content-length"), text.as_str()), (204, None, ""));
+    });
+}
+
+#[test]
+fn a_head_that_is_out_of_all_proportion_ends_nothing_else() {
+    let (gateway, _pki, certificate) = secure();
+    run(async {
+        let mut requests = connect_h2(gateway.public, &certificate).await;
+        let (mut stream, _) = Events::open(&mut requests, "/events/acme").await;
+        stream.until("event: open").await;
+        let many = (0..20_000).fold(request("GET", "/events/acme"), |head, n| head.header(format!("x-{n}"), "y"));
+        let mut ready = requests.clone().ready().await.unwrap();
+        let (response, _) = ready.send_request(many.body(()).unwrap(), true).unwrap();
+        // Refused as too large, or, with even more of it, as an attack on the whole connection.
+        if let Ok(response) = timeout(DEADLINE, response).await.unwrap() {
+            assert_eq!(response.status().as_u16(), 431);
+            gateway.commit("acme", "p-1", None);
+            stream.until("p-1").await;
+        }
+        let mut again = connect_h2(gateway.public, &certificate).await;
+        let (mut other, _) = Events::open(&mut again, "/events/acme").await;
+        other.until("event: open").await;
+    });
+}
+
+#[test]
+fn a_connection_that_breaks_takes_its_streams_along() {
+    let (gateway, _pki, certificate) = secure();
+    run(async {
+        let socket = connect(gateway.public, &certificate, b"h2").await.unwrap();
+        let (mut requests, connection) = h2::client::handshake(socket).await.unwrap();
+        let connection = spawn(connection);
+        let (mut stream, _) = Events::open(&mut requests, "/events/acme").await;
+        stream.until("event: open").await;
+        gateway.wait_for_subscribers("acme", 1);
+        connection.abort();
+    });
+    let begun = Instant::now();
+    gateway.wait_for_subscribers("acme", 0);
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_drain_sends_http_2_elsewhere_and_a_stop_says_goodbye() {
+    let (mut gateway, _pki, certificate) = secure();
+    run(async {
+        let socket = connect(gateway.public, &certificate, b"h2").await.unwrap();
+        let (mut requests, connection) = h2::client::handshake(socket).await.unwrap();
+        let connection = spawn(connection);
+        let idle = connect(gateway.public, &certificate, b"h2").await.unwrap();
+        let (_idle_requests, idle) = h2::client::handshake(idle).await.unwrap();
+        let idle = spawn(idle);
+        let (mut stream, _) = Events::open(&mut requests, "/events/acme").await;
+        stream.until("event: open").await;
+        gateway.lifecycle.set_draining();
+        let (late, head) = Events::open(&mut requests, "/events/globex").await;
+        assert_eq!(head.status.as_u16(), 503);
+        gateway.commit("acme", "p-1", None);
+        stream.until("p-1").await;
+        gateway.fanout.drain(Duration::ZERO);
+        stream.until("event: shutdown").await;
+        drop((stream, late));
+        timeout(DEADLINE, connection).await.expect("it ends once nothing is in hand").unwrap().unwrap();
+        gateway.stop();
+        timeout(DEADLINE, idle).await.expect("it ends at the stop").unwrap().unwrap();
     });
 }
 
