@@ -29,7 +29,7 @@ fn start(folder: &Path, url: &str) -> Vec<Program> {
         let copy = folder.join(script);
         std::fs::copy(project().join("tests/clients").join(script), &copy).expect("the script is there");
         let mut command = if interpreter == "python" { Command::new(&python) } else { Command::new(interpreter) };
-        Program::start(script, command.arg(copy).arg(url))
+        Program::start(script, folder, command.arg(copy).arg(url))
     };
     CLIENTS.into_iter().map(start).collect()
 }

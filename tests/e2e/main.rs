@@ -13,6 +13,7 @@ mod logs;
 mod operators;
 mod process;
 mod program;
+mod proxies;
 mod reload;
 mod resume;
 mod second;
