@@ -21,4 +21,5 @@ mod simulate;
 mod stack;
 mod stream;
 mod supervision;
+mod tail;
 mod upstream;
