@@ -42,6 +42,7 @@ fn passes_streams_and_brings_them_back(proxy: Proxy) {
     run(async {
         let mut rig = Rig::start(proxy).await;
         let [newer, older] = pass_untouched(&rig).await;
+        tell_where_they_come_from(&rig).await;
         stay_while_idle(&rig, [&newer, &older]).await;
         end_with_the_subscriber(&rig, older).await;
         let newer = resume_after_a_reload(&rig, newer).await;
@@ -72,6 +73,14 @@ async fn pass_untouched(rig: &Rig) -> [Curl; 2] {
     }
     assert!(sent.elapsed() < LIVE, "{:?}", sent.elapsed());
     both
+}
+
+/// The gateway sees the subscriber's address, whatever he says himself.
+async fn tell_where_they_come_from(rig: &Rig) {
+    let listed = rig.admin("/api/tenants/a/subscribers").await;
+    let subscribers = listed["subscribers"].as_array().expect("a list");
+    let addresses: Vec<_> = subscribers.iter().map(|subscriber| &subscriber["address"]).collect();
+    assert_eq!(addresses, [curl::ADDRESS; 2]);
 }
 
 /// The gateway's comments are enough for a proxy that gives up after a silence of three seconds.

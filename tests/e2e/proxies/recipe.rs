@@ -67,9 +67,9 @@ impl Proxy {
             Self::Caddy => changes.extend([
                 ("/run/caddy/admin.sock", place.file("admin.sock")),
                 ("/var/log/caddy/", place.file("")),
-                ("grace_period 60s", "grace_period 1s".to_owned()),
+                ("auto_https disable_redirects", format!("auto_https disable_redirects\n\thttps_port {port}")),
                 ("read_timeout 60s", "read_timeout 3s".to_owned()),
-                ("push.example.com:443 {", format!("{HOST}:{port} {{\n\tbind 127.0.0.1")),
+                ("push.example.com {", format!("{HOST} {{\n\tbind 127.0.0.1")),
                 ("health_port 9090", format!("health_port {}", place.admin)),
                 ("/etc/caddy/push.example.com.pem", place.file("cert.pem")),
                 ("/etc/caddy/push.example.com.key", place.file("key.pem")),
