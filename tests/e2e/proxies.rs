@@ -11,7 +11,7 @@ use crate::{
     stack::{run, until},
 };
 use curl::Curl;
-use recipe::Proxy;
+use recipe::{Proxy, Route};
 use rig::Rig;
 
 /// What the contract allows from the commit to the subscriber.
@@ -38,9 +38,26 @@ fn haproxy_passes_streams_and_brings_them_back() {
     passes_streams_and_brings_them_back(Proxy::HaProxy);
 }
 
+#[test]
+fn every_proxy_can_pass_a_base_path_alone() {
+    run(async {
+        for proxy in [Proxy::Nginx, Proxy::Caddy, Proxy::HaProxy] {
+            let rig = Rig::start(proxy, Route::BasePath).await;
+            let stream = Curl::subscribe(&rig, &[], &[]);
+            stream.opened().await;
+            rig.push("below").await;
+            stream.has_pushes(1).await;
+            // All else is the proxy's own, or of others behind it.
+            let mut other = Curl::get(&rig, "/other");
+            assert!(!other.whole().await.concat().contains("urn:problem-type:pushgate"), "{proxy:?}");
+            rig.stop().await;
+        }
+    });
+}
+
 fn passes_streams_and_brings_them_back(proxy: Proxy) {
     run(async {
-        let mut rig = Rig::start(proxy).await;
+        let mut rig = Rig::start(proxy, Route::Everything).await;
         let [newer, older] = pass_untouched(&rig).await;
         tell_where_they_come_from(&rig).await;
         stay_while_idle(&rig, [&newer, &older]).await;

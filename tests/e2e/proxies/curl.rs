@@ -15,7 +15,7 @@ impl Curl {
     /// A stream of tenant `a`, as an `EventSource` asks for it.
     pub(super) fn subscribe(rig: &Rig, options: &[&str], headers: &[&str]) -> Self {
         let headers = [&["Accept: text/event-stream"], headers].concat();
-        Self::start(rig, "/events/a", options, &headers)
+        Self::start(rig, &rig.path("/events/a"), options, &headers)
     }
 
     /// Comes back with a cursor until there is a stream, as an `EventSource` does.

@@ -17,8 +17,28 @@ pub(super) enum Proxy {
     HaProxy,
 }
 
+/// What of a host name is the gateway's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    /// All of it.
+    Everything,
+    /// What is below `server.base_path`.
+    BasePath,
+}
+
+impl Route {
+    pub(super) fn base_path(self) -> &'static str {
+        match self {
+            Self::Everything => "",
+            Self::BasePath => "/push",
+        }
+    }
+}
+
 /// What is not as in the recipe.
 pub(super) struct Place<'a> {
+    /// What it passes.
+    pub(super) route: Route,
     /// Where its files are.
     pub(super) folder: &'a Path,
     /// Where it listens, on loopback.
@@ -90,13 +110,35 @@ impl Proxy {
         changes
     }
 
+    /// What has to be other for a base path: the lines of `docs/proxies.md`.
+    fn changes_for_base_path(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Nginx => &[("location / {", "location /push/ {")],
+            Self::Caddy => &[("reverse_proxy 127.0.0.1:8080 {", "reverse_proxy /push/* 127.0.0.1:8080 {")],
+            Self::HaProxy => &[
+                ("use_backend streams if {", "use_backend streams if { path_beg /push/ } {"),
+                ("default_backend requests", "use_backend requests if { path_beg /push/ }"),
+            ],
+        }
+    }
+
     /// Writes the recipe with these changes into the folder.
     fn write(self, place: &Place<'_>) -> PathBuf {
         let recipe = project().join("docs/proxies").join(self.recipe());
         let mut text = std::fs::read_to_string(recipe).expect("the recipe is there");
-        for (from, to) in self.changes(place) {
+        let mut change = |from: &str, to: &str| {
             assert!(text.contains(from), "{from} is not in the recipe");
-            text = text.replace(from, &to);
+            text = text.replace(from, to);
+        };
+        if place.route == Route::BasePath {
+            let page = std::fs::read_to_string(project().join("docs/proxies.md")).expect("the page is there");
+            for (from, to) in self.changes_for_base_path() {
+                assert!(page.contains(from) && page.contains(to), "the page does not say: {to}");
+                change(from, to);
+            }
+        }
+        for (from, to) in self.changes(place) {
+            change(from, &to);
         }
         let file = place.folder.join(self.recipe());
         std::fs::write(&file, text).expect("the folder is writable");

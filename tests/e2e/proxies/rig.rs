@@ -8,7 +8,7 @@ use rcgen::CertifiedKey;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::recipe::{Place, Proxy};
+use super::recipe::{Place, Proxy, Route};
 use crate::{
     process::{Process, free_addresses, ready, write_config},
     program::Program,
@@ -24,6 +24,7 @@ const SETTINGS: &str = "server.heartbeat = \"2500ms\"\nserver.trusted_proxies = 
 /// A service, a gateway in a process of its own, and a proxy in front of it.
 pub(super) struct Rig {
     proxy: Proxy,
+    route: Route,
     running: Program,
     gateway: Process,
     service: Service,
@@ -34,24 +35,30 @@ pub(super) struct Rig {
 }
 
 impl Rig {
-    pub(super) async fn start(proxy: Proxy) -> Self {
+    pub(super) async fn start(proxy: Proxy, route: Route) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         write_certificate(folder.path());
         let service = Service::start();
+        let settings = format!("{SETTINGS}server.base_path = {:?}\n", route.base_path());
         let addresses @ [public, admin] = free_addresses();
-        let config = write_config(folder.path(), &service.handle.upstream_url(), addresses, SETTINGS);
+        let config = write_config(folder.path(), &service.handle.upstream_url(), addresses, &settings);
         let gateway = Process::serve(&config);
         ready(admin).await;
         let port = free_addresses()[0].port();
-        let place = Place { folder: folder.path(), port, gateway: public.port(), admin: admin.port() };
+        let place = Place { folder: folder.path(), route, port, gateway: public.port(), admin: admin.port() };
         let running = proxy.start(&place);
-        let rig = Self { proxy, running, gateway, service, config, addresses, port, folder };
+        let rig = Self { proxy, route, running, gateway, service, config, addresses, port, folder };
         until("a proxy that listens", || async { TcpStream::connect(("127.0.0.1", port)).ok().map(drop) }).await;
         rig
     }
 
     pub(super) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// A path of the gateway, as subscribers ask for it.
+    pub(super) fn path(&self, path: &str) -> String {
+        format!("{}{path}", self.route.base_path())
     }
 
     pub(super) fn proxy(&self) -> Proxy {
@@ -91,7 +98,7 @@ impl Rig {
 
     /// What is stored: cursor and push id.
     pub(super) async fn history(&self) -> Vec<(String, String)> {
-        let url = format!("http://{}/tenants/a/pushes?limit=1000", self.addresses[0]);
+        let url = format!("http://{}{}", self.addresses[0], self.path("/tenants/a/pushes?limit=1000"));
         let history = json(&get(&url).await.expect("it answers"));
         let text = |push: &Value, key: &str| push[key].as_str().expect("a text").to_owned();
         let pushes = history["pushes"].as_array().expect("a list");
