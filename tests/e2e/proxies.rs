@@ -35,13 +35,13 @@ fn caddy_passes_streams_and_brings_them_back() {
 
 #[test]
 fn haproxy_passes_streams_and_brings_them_back() {
-    passes_streams_and_brings_them_back(Proxy::HaProxy);
+    passes_streams_and_brings_them_back(Proxy::Haproxy);
 }
 
 #[test]
 fn every_proxy_can_pass_a_base_path_alone() {
     run(async {
-        for proxy in [Proxy::Nginx, Proxy::Caddy, Proxy::HaProxy] {
+        for proxy in [Proxy::Nginx, Proxy::Caddy, Proxy::Haproxy] {
             let rig = Rig::start(proxy, Route::BasePath).await;
             let stream = Curl::subscribe(&rig, &[], &[]);
             stream.opened().await;

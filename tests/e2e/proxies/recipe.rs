@@ -14,7 +14,7 @@ use crate::{
 pub(super) enum Proxy {
     Nginx,
     Caddy,
-    HaProxy,
+    Haproxy,
 }
 
 /// What of a host name is the gateway's.
@@ -60,7 +60,7 @@ impl Proxy {
         match self {
             Self::Nginx => "nginx.conf",
             Self::Caddy => "Caddyfile",
-            Self::HaProxy => "haproxy.cfg",
+            Self::Haproxy => "haproxy.cfg",
         }
     }
 
@@ -94,7 +94,7 @@ impl Proxy {
                 ("/etc/caddy/push.example.com.pem", place.file("cert.pem")),
                 ("/etc/caddy/push.example.com.key", place.file("key.pem")),
             ]),
-            Self::HaProxy => changes.extend([
+            Self::Haproxy => changes.extend([
                 ("user haproxy", String::new()),
                 ("group haproxy", String::new()),
                 ("maxconn 30000", "maxconn 100".to_owned()),
@@ -115,7 +115,7 @@ impl Proxy {
         match self {
             Self::Nginx => &[("location / {", "location /push/ {")],
             Self::Caddy => &[("reverse_proxy 127.0.0.1:8080 {", "reverse_proxy /push/* 127.0.0.1:8080 {")],
-            Self::HaProxy => &[
+            Self::Haproxy => &[
                 ("use_backend streams if {", "use_backend streams if { path_beg /push/ } {"),
                 ("default_backend requests", "use_backend requests if { path_beg /push/ }"),
             ],
@@ -158,7 +158,7 @@ impl Proxy {
                 command = Command::new("caddy");
                 command.args(["run", "--adapter", "caddyfile", "--config"]).arg(file);
             }
-            Self::HaProxy => {
+            Self::Haproxy => {
                 // A master with workers, as Debian's unit starts it.
                 command = Command::new("haproxy");
                 command.args(["-W", "-db", "-f"]).arg(file);
@@ -171,7 +171,7 @@ impl Proxy {
     pub(super) async fn reload(self, running: &Program, folder: &Path) {
         match self {
             Self::Nginx => running.signal("HUP"),
-            Self::HaProxy => running.signal("USR2"),
+            Self::Haproxy => running.signal("USR2"),
             Self::Caddy => {
                 let mut command = Command::new("caddy");
                 command
@@ -196,7 +196,7 @@ impl Proxy {
     /// Its log of requests.
     pub(super) fn log(self, running: &Program, folder: &Path) -> String {
         match self {
-            Self::HaProxy => running.printed().join("\n"),
+            Self::Haproxy => running.printed().join("\n"),
             Self::Nginx | Self::Caddy => std::fs::read_to_string(folder.join("access.log")).unwrap_or_default(),
         }
     }
