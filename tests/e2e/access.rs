@@ -139,3 +139,20 @@ fn another_url_is_asked_at_once_and_the_same_one_when_it_is_due() {
         bed.stop().await;
     });
 }
+
+#[test]
+fn a_token_with_a_new_key_has_the_keys_fetched_again() {
+    run(async {
+        let login = Login::start(&jwks("a"));
+        let stack = Stack::with(&login.settings()).await;
+        let public = stack.gateway.public;
+        until("fetched keys", || async { (status(public, 'a').await == 200).then_some(()) }).await;
+        assert_eq!(status(public, 'b').await, 401);
+        // The service signs with a new key, and has published it before. A few seconds pass between two fetches.
+        login.answers("200 OK", &jwks("ab"));
+        until("the new key", || async { (status(public, 'b').await == 200).then_some(()) }).await;
+        assert_eq!(status(public, 'a').await, 200);
+        assert_eq!(login.requests.load(Ordering::Relaxed), 2, "however often it was asked for");
+        stack.stop().await;
+    });
+}
