@@ -17,9 +17,9 @@ use rig::Rig;
 /// What the contract allows from the commit to the subscriber.
 const LIVE: Duration = Duration::from_secs(1);
 /// How long a stream may be listed whose subscriber hung up: not until the next comment, which would find that out too.
-const GONE: Duration = Duration::from_millis(1500);
-/// Comments of an idle stream, one every 2.5 s: more than twice as long as the proxies wait for a byte.
-const IDLE_COMMENTS: usize = 4;
+const GONE: Duration = Duration::from_millis(1200);
+/// Comments of an idle stream, one every 1.5 s: more than twice as long as the proxies wait for a byte.
+const IDLE_COMMENTS: usize = 5;
 /// Until when every health check has found the gateway gone: two in a row, a second apart, and room for a slow machine.
 const NOTICED: Duration = Duration::from_secs(3);
 
@@ -100,7 +100,7 @@ async fn tell_where_they_come_from(rig: &Rig) {
     assert_eq!(addresses, [curl::ADDRESS; 2]);
 }
 
-/// The gateway's comments are enough for a proxy that gives up after a silence of four seconds.
+/// The gateway's comments are enough for a proxy that gives up after a silence of three seconds.
 async fn stay_while_idle(rig: &Rig, both: [&Curl; 2]) {
     until("comments", || async { both.iter().all(|curl| curl.comments() >= IDLE_COMMENTS).then_some(()) }).await;
     rig.push("after a silence").await;

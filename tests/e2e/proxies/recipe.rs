@@ -64,7 +64,7 @@ impl Proxy {
         }
     }
 
-    /// What stands in the recipe, and what stands there in a test. Silences of a minute become four seconds, and the time that
+    /// What stands in the recipe, and what stands there in a test. Silences of a minute become three seconds, and the time that
     /// old processes may live after a reload one.
     fn changes(self, place: &Place<'_>) -> Vec<(&'static str, String)> {
         let port = place.port;
@@ -78,7 +78,7 @@ impl Proxy {
                 ("/run/nginx.pid", place.file("nginx.pid")),
                 ("/var/log/nginx/", place.file("")),
                 ("worker_shutdown_timeout 60s", "worker_shutdown_timeout 1s".to_owned()),
-                ("proxy_read_timeout 60s", "proxy_read_timeout 4s".to_owned()),
+                ("proxy_read_timeout 60s", "proxy_read_timeout 3s".to_owned()),
                 ("listen 443 ", format!("listen 127.0.0.1:{port} ")),
                 ("listen [::]:443 ssl http2;", String::new()),
                 ("/etc/ssl/push.example.com.pem", place.file("cert.pem")),
@@ -88,7 +88,7 @@ impl Proxy {
                 ("/run/caddy/admin.sock", place.file("admin.sock")),
                 ("/var/log/caddy/", place.file("")),
                 ("auto_https disable_redirects", format!("auto_https disable_redirects\n\thttps_port {port}")),
-                ("read_timeout 60s", "read_timeout 4s".to_owned()),
+                ("read_timeout 60s", "read_timeout 3s".to_owned()),
                 ("push.example.com {", format!("{HOST} {{\n\tbind 127.0.0.1")),
                 ("health_port 9090", format!("health_port {}", place.admin)),
                 ("/etc/caddy/push.example.com.pem", place.file("cert.pem")),
@@ -100,8 +100,8 @@ impl Proxy {
                 ("maxconn 30000", "maxconn 100".to_owned()),
                 ("/dev/log", "stdout format raw".to_owned()),
                 ("hard-stop-after 60s", "hard-stop-after 1s".to_owned()),
-                ("timeout client 60s", "timeout client 4s".to_owned()),
-                ("timeout server 60s", "timeout server 4s".to_owned()),
+                ("timeout client 60s", "timeout client 3s".to_owned()),
+                ("timeout server 60s", "timeout server 3s".to_owned()),
                 ("bind :443", format!("bind 127.0.0.1:{port}")),
                 ("check port 9090", format!("check port {}", place.admin)),
                 ("/etc/haproxy/push.example.com.pem", place.file("both.pem")),

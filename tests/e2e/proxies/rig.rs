@@ -18,8 +18,8 @@ use crate::{
 /// The name in the recipes.
 pub(super) const HOST: &str = "push.example.com";
 
-/// Comments fast enough for proxies that give up after four seconds, which are believed whom they speak for.
-const SETTINGS: &str = "server.heartbeat = \"2500ms\"\nserver.trusted_proxies = [\"127.0.0.1\"]\n";
+/// Comments fast enough for proxies that give up after three seconds, which are believed whom they speak for.
+const SETTINGS: &str = "server.heartbeat = \"1500ms\"\nserver.trusted_proxies = [\"127.0.0.1\"]\n";
 
 /// A service, a gateway in a process of its own, and a proxy in front of it.
 pub(super) struct Rig {
