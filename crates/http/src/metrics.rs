@@ -19,7 +19,9 @@ use pushgate_fanout::FanoutMetrics;
 use pushgate_journal::{Health, Journal, JournalMetrics};
 use pushgate_upstream::{Directory, UpstreamMetrics};
 
-use crate::{Deps, auth::AuthCounts, lifecycle::Phase, limits::Limit, problem::Problem, process::Process};
+use crate::{
+    Deps, auth::AuthCounts, lifecycle::Phase, limits::Limit, problem::Problem, process::Process, tls::Certificate,
+};
 
 /// The media type of the exposition (`OpenMetrics` 1.0), which Prometheus understands.
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -112,7 +114,7 @@ impl HttpCounts {
 }
 
 impl Metrics {
-    pub(crate) fn new(deps: &Deps, counts: &HttpCounts) -> Self {
+    pub(crate) fn new(deps: &Deps, counts: &HttpCounts, tls: Option<&Certificate>) -> Self {
         let mut all = Self(Registry::default());
         all.journal(&deps.journal.metrics());
         all.fanout(&deps.fanout.metrics());
@@ -123,6 +125,9 @@ impl Metrics {
         all.0.register_collector(Box::new(Connections(Arc::clone(&deps.directory))));
         all.0.register_collector(Box::new(Store(Arc::clone(&deps.journal))));
         all.0.register_collector(Box::new(ProcessCollector));
+        if let Some(certificate) = tls {
+            all.0.register_collector(Box::new(Expiry(certificate.clone())));
+        }
         all
     }
 
@@ -265,6 +270,20 @@ impl Collector for Store {
         let metric = ConstGauge::new(u64::from(writable));
         let help = "1 while the journal can write, else 0";
         metric.encode(encoder.encode_descriptor("pushgate_journal_writable", help, None, metric.metric_type())?)
+    }
+}
+
+/// When the certificate that is shown now expires.
+#[derive(Debug)]
+struct Expiry(Certificate);
+
+impl Collector for Expiry {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let Some(expires) = self.0.expires() else { return Ok(()) };
+        let metric = ConstGauge::new(expires);
+        let name = "pushgate_http_certificate_expiry_time_seconds";
+        let help = "When the certificate of the public listener expires, in seconds since 1970";
+        metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     ticket, token_for,
 };
 use crate::{
-    client::{get, request},
+    client::{get, request, send_with},
     gateway::Gateway,
 };
 
@@ -112,6 +112,26 @@ fn the_cookie_is_as_configured() {
     let head = subscribe(&gateway, &path, &[]);
     let set = head.header("set-cookie").unwrap();
     assert!(set.contains("SameSite=None") && set.contains("; Secure") && set.contains("; Path=/events;"), "{set}");
+}
+
+#[test]
+fn the_cookies_path_is_the_one_that_the_browser_sees() {
+    let gateway = gateway_with(|config| config.public.base_path = "/push".to_owned());
+    let asked = send_with(gateway.public, ("POST", "/push/tickets"), &[&bearer(&token_for(&["acme"]))], "");
+    let path = format!("/push/events/acme?ticket={}", asked.json()["ticket"].as_str().unwrap());
+    let head = subscribe(&gateway, &path, &[]);
+    let set = head.header("set-cookie").unwrap();
+    assert!(set.contains("; Path=/push/events/acme;"), "{set}");
+}
+
+#[test]
+fn behind_a_proxy_that_speaks_tls_the_cookie_is_for_tls_alone() {
+    let gateway = gateway_with(|config| config.policy.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()]);
+    for (proto, secure) in [("https", true), ("http", false)] {
+        let path = format!("/events/acme?ticket={}", ticket(&gateway, &token_for(&["acme"])));
+        let head = subscribe(&gateway, &path, &[&format!("X-Forwarded-Proto: {proto}")]);
+        assert_eq!(head.header("set-cookie").unwrap().contains("; Secure"), secure, "{proto}");
+    }
 }
 
 #[test]
