@@ -146,16 +146,14 @@ pub(crate) fn cookie(name: &str, token: &str) -> String {
     format!("Cookie: {name}={token}")
 }
 
-/// Opens a stream, and gives the answer: of a stream that opened only the head.
+/// Opens a stream, if it may be, and gives the head of the answer.
 pub(crate) fn subscribe(gateway: &Gateway, path: &str, headers: &[&str]) -> Answer {
     let headers: Vec<_> = [EVENTS].iter().chain(headers).copied().collect();
     let (mut stream, head) = Stream::events(gateway.public, path, &headers);
     if head.status == 200 {
         stream.until("event: open");
-        return head;
     }
-    drop(stream);
-    get(gateway.public, path, &headers)
+    head
 }
 
 /// Asks for a ticket.
