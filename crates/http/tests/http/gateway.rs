@@ -11,7 +11,7 @@ use actix_web::rt::System;
 use futures_util::FutureExt as _;
 use pushgate_fanout::{DeliverySink, Fanout, FanoutConfig};
 use pushgate_http::{
-    AdminConfig, Deps, Http, HttpConfig, HttpHandle, Lifecycle, Policy, PublicConfig, StreamLimits, bind,
+    AdminConfig, Deps, Http, HttpConfig, HttpHandle, Lifecycle, Policy, PublicConfig, RemoteKeys, StreamLimits, bind,
 };
 use pushgate_journal::{Append, Appended, Entry, Journal as _, QuarantineEntry, testing::MemoryJournal};
 use pushgate_model::{Answer, ConnectionState, Push, TenantId, TenantStatus, Timestamp};
@@ -38,6 +38,9 @@ pub(crate) struct Gateway {
     pub(crate) journal: Arc<MemoryJournal>,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) fanout: Fanout,
+    pub(crate) keys: RemoteKeys,
+    /// As it began.
+    policy: Policy,
     directory: Arc<Directory>,
     handle: HttpHandle,
     thread: Option<JoinHandle<()>>,
@@ -98,10 +101,18 @@ impl Gateway {
         let (journal, prepared, mut deps) = parts();
         change(&mut deps);
         let (fanout, directory, lifecycle) = (deps.fanout.clone(), deps.directory.clone(), deps.lifecycle.clone());
+        let policy = config.policy.clone();
         let http = bind(config, deps).unwrap();
-        let (public, admin, handle) = (http.public_addr, http.admin_addr, http.handle());
+        let (public, admin, handle, keys) = (http.public_addr, http.admin_addr, http.handle(), http.remote_keys());
         let thread = Some(thread::spawn(move || serve(http, prepared, connections)));
-        Self { public, admin, journal, lifecycle, fanout, directory, handle, thread }
+        Self { public, admin, journal, lifecycle, fanout, keys, policy, directory, handle, thread }
+    }
+
+    /// Takes another policy: the one at the beginning, changed.
+    pub(crate) fn reload(&self, change: impl FnOnce(&mut Policy)) {
+        let mut policy = self.policy.clone();
+        change(&mut policy);
+        self.handle.reload(policy, None).unwrap();
     }
 
     /// Adds a tenant, or changes its state.

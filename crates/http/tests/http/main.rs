@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod admin;
+mod auth;
 mod client;
 mod demo;
 mod errors;
