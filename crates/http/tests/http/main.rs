@@ -12,6 +12,7 @@ mod listeners;
 mod metrics;
 mod probes;
 mod quarantine;
+mod resume;
 mod settings;
 mod streams;
 mod tenants;
