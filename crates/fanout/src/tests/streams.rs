@@ -38,9 +38,9 @@ impl Gateway {
         Self::telling(config, Arc::new(NoDeliverySink))
     }
 
-    fn telling(config: FanoutConfig, sink: Arc<dyn DeliverySink>) -> Self {
+    fn telling(mut config: FanoutConfig, sink: Arc<dyn DeliverySink>) -> Self {
         // The clock jumps whenever the worker waits for dispatch, and these tests leave streams alone meanwhile.
-        let config = FanoutConfig { stall_timeout: Duration::from_secs(u64::from(u32::MAX)), ..config };
+        config.stall_timeout = Duration::from_secs(u64::from(u32::MAX));
         let (inlet, inbox) = Fanout::channel(64);
         let gate = Gate::new(MemoryJournal::new(Box::new(inlet)));
         let fanout = Fanout::start(config, Arc::clone(&gate) as _, inbox, sink);
