@@ -50,8 +50,8 @@ fn begin(gateway: &Gateway, path: &str, headers: &[&str]) -> Beginning {
     (gap, open, pushes)
 }
 
-fn gap(reason: &str, requested: &str, oldest: &str) -> Option<Value> {
-    Some(json!({ "reason": reason, "requested": requested, "oldest": oldest }))
+fn gap(reason: &str, requested: &str, oldest: &str) -> Value {
+    json!({ "reason": reason, "requested": requested, "oldest": oldest })
 }
 
 #[test]
@@ -62,19 +62,19 @@ fn a_cursor_leads_to_replay_or_to_a_gap_and_then_on() {
         ("/events/acme", "memory-3", (None, "memory-3".into(), vec![5, 7])),
         ("/events/globex", "memory-6", (None, "memory-6".into(), vec![8])),
         ("/events/acme", "memory-7", (None, "memory-7".into(), vec![])),
-        ("/events/acme", "memory-2", (gap("expired", "memory-2", "memory-5"), "memory-4".into(), vec![5, 7])),
-        ("/events/acme", "memory-999", (gap("ahead", "memory-999", "memory-5"), "memory-NOW".into(), vec![])),
-        ("/events/acme", "other-2", (gap("unknown", "other-2", "memory-5"), "memory-4".into(), vec![5, 7])),
-        ("/events/acme", "other-99", (gap("unknown", "other-99", "memory-5"), "memory-4".into(), vec![5, 7])),
-        ("/events/acme", "memory-03", (gap("malformed", "memory-03", "memory-5"), "memory-NOW".into(), vec![])),
-        ("/events/acme", "null", (gap("malformed", "null", "memory-5"), "memory-NOW".into(), vec![])),
+        ("/events/acme", "memory-2", (Some(gap("expired", "memory-2", "memory-5")), "memory-4".into(), vec![5, 7])),
+        ("/events/acme", "memory-999", (Some(gap("ahead", "memory-999", "memory-5")), "memory-NOW".into(), vec![])),
+        ("/events/acme", "other-2", (Some(gap("unknown", "other-2", "memory-5")), "memory-4".into(), vec![5, 7])),
+        ("/events/acme", "other-99", (Some(gap("unknown", "other-99", "memory-5")), "memory-4".into(), vec![5, 7])),
+        ("/events/acme", "memory-03", (Some(gap("malformed", "memory-03", "memory-5")), "memory-NOW".into(), vec![])),
+        ("/events/acme", "null", (Some(gap("malformed", "null", "memory-5")), "memory-NOW".into(), vec![])),
         // What one tenant lost is no gap to a stream of another.
         ("/events/globex", "memory-0", (None, "memory-0".into(), vec![2, 4, 6, 8])),
         // Of several each keeps what it has.
-        (BOTH, "memory-1", (gap("expired", "memory-1", "memory-2"), "memory-1".into(), vec![2, 4, 5, 6, 7, 8])),
-        (BOTH, "memory-2", (gap("expired", "memory-2", "memory-2"), "memory-2".into(), vec![4, 5, 6, 7, 8])),
+        (BOTH, "memory-1", (Some(gap("expired", "memory-1", "memory-2")), "memory-1".into(), vec![2, 4, 5, 6, 7, 8])),
+        (BOTH, "memory-2", (Some(gap("expired", "memory-2", "memory-2")), "memory-2".into(), vec![4, 5, 6, 7, 8])),
         (BOTH, "memory-3", (None, "memory-3".into(), vec![4, 5, 6, 7, 8])),
-        (BOTH, "other-3", (gap("unknown", "other-3", "memory-2"), "memory-1".into(), vec![2, 4, 5, 6, 7, 8])),
+        (BOTH, "other-3", (Some(gap("unknown", "other-3", "memory-2")), "memory-1".into(), vec![2, 4, 5, 6, 7, 8])),
     ];
     let gateway = trimmed();
     for (path, cursor, expected) in table {
@@ -99,12 +99,12 @@ fn since_takes_a_time_a_cursor_or_earliest() {
         // Of acme's some may be gone that were received then; of the time after its oldest kept one all are there.
         (
             "/events/acme?since=1970-01-01T00:00:04Z".into(),
-            (gap("expired", "1970-01-01T00:00:04.000Z", "memory-5"), "memory-4".into(), vec![5, 7]),
+            (Some(gap("expired", "1970-01-01T00:00:04.000Z", "memory-5")), "memory-4".into(), vec![5, 7]),
         ),
         ("/events/acme?since=1970-01-01T00:00:06Z".into(), (None, "memory-6".into(), vec![7])),
         (
             format!("{BOTH}&since=1970-01-01T00:00:04Z"),
-            (gap("expired", "1970-01-01T00:00:04.000Z", "memory-2"), "memory-3".into(), vec![4, 5, 6, 7, 8]),
+            (Some(gap("expired", "1970-01-01T00:00:04.000Z", "memory-2")), "memory-3".into(), vec![4, 5, 6, 7, 8]),
         ),
     ];
     let gateway = trimmed();
