@@ -169,20 +169,27 @@ impl Gateway {
             title: "title".to_owned(),
             body: body.to_owned(),
         };
-        self.append(tenant_id, Entry::Push { push, answer });
+        self.append(tenant_id, Entry::Push { push, answer }, 5_000);
+    }
+
+    /// Stores a push that was received so many milliseconds after 1970.
+    pub(crate) fn commit_at(&self, tenant_id: &str, push_id: &str, millis: u64) {
+        let text = || "text".to_owned();
+        let push = Push { id: push_id.into(), created_at: text(), title: text(), body: text() };
+        self.append(tenant_id, Entry::Push { push, answer: Some(Answer::Ack) }, millis);
     }
 
     /// Puts bytes into quarantine.
     pub(crate) fn quarantine(&self, tenant_id: &str, raw: &'static [u8], push_id: Option<&str>) {
         let push_id = push_id.map(Into::into);
         let entry = QuarantineEntry { raw: raw.into(), push_id, reason: "malformed", size: raw.len() as u64 };
-        self.append(tenant_id, Entry::Quarantine(entry));
+        self.append(tenant_id, Entry::Quarantine(entry), 5_000);
     }
 
-    fn append(&self, tenant_id: &str, entry: Entry) -> Appended {
+    fn append(&self, tenant_id: &str, entry: Entry, received_at: u64) -> Appended {
         let (reply, mut replies) = mpsc::channel(1);
-        let append =
-            Append { tenant: tenant(tenant_id), entry, received_at: Timestamp::from_millis(5_000), tag: 0, reply };
+        let received_at = Timestamp::from_millis(received_at);
+        let append = Append { tenant: tenant(tenant_id), entry, received_at, tag: 0, reply };
         self.journal.append(append).now_or_never().expect("a journal in memory never waits").unwrap();
         replies.try_recv().unwrap()
     }

@@ -14,6 +14,7 @@ mod metrics;
 mod presence;
 mod probes;
 mod quarantine;
+mod resume;
 mod settings;
 mod streams;
 mod tenants;
