@@ -7,6 +7,7 @@ mod answers;
 mod architecture;
 mod binary;
 mod delivery;
+mod descriptions;
 mod documents;
 mod logs;
 mod operators;

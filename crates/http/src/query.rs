@@ -29,7 +29,7 @@ impl PageLimit {
 pub(crate) struct PageParams {
     /// How many items at most; more than 1000 counts as 1000.
     #[param(minimum = 1, default = 100)]
-    limit: Option<u32>,
+    limit: Option<usize>,
 }
 
 impl Query {
