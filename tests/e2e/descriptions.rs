@@ -104,6 +104,7 @@ fn descriptions_obey_their_formats_and_streams_obey_the_descriptions() {
 fn judge(given: &Value) -> Output {
     let mut judge = python("python")
         .arg(root().join("tests/python/descriptions.py"))
+        .arg(root().join("target/clients/node_modules/@asyncapi/specs/schemas/3.0.0.json"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

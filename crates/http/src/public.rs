@@ -20,6 +20,7 @@ use crate::{
     policy::LivePolicy,
     presence::presence,
     stream,
+    tickets::tickets,
     word::word,
 };
 
@@ -56,13 +57,22 @@ pub(crate) struct Shared {
 pub(crate) fn routes(app: &mut ServiceConfig, public: Public, config: &PublicConfig) {
     app.app_data(Data::new(public));
     app.app_data(Data::new(PublicApi::new(config))).app_data(Data::new(AsyncApi::new(config)));
+    if config.base_path.is_empty() {
+        below(app, config);
+    } else {
+        app.service(web::scope(&config.base_path).configure(|scope| below(scope, config)));
+    }
+    app.default_service(web::to(not_found));
+}
+
+/// What is served below the base path.
+fn below(app: &mut ServiceConfig, config: &PublicConfig) {
     for endpoint in endpoints() {
         app.service(endpoint.into_resource());
     }
     if config.demo_page {
         demo::routes(app);
     }
-    app.default_service(web::to(not_found));
 }
 
 /// What subscribers reach. A test holds it against the description.
@@ -75,5 +85,6 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         Endpoint::at("/tenants/{tenant}/subscribers").get(presence),
         Endpoint::at("/openapi.json").get(openapi::public),
         Endpoint::at("/asyncapi.json").get(asyncapi),
+        Endpoint::at("/tickets").on(Method::POST, tickets),
     ]
 }

@@ -4,6 +4,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use pushgate_simulator::{AccountConfig, AccountFaults, SimulatorError};
 
+use crate::tail;
+
 const AFTER: &str = "\
 Configuration is TOML in layers: built-in defaults, each --config file in order, then environment variables such as
 PUSHGATE__SERVER__BIND. No file is read unless it is named. RUST_LOG sets what is logged, such as RUST_LOG=debug.
@@ -50,6 +52,9 @@ pub(crate) enum Command {
     /// Validate the configuration, list every mistake, print what is in force with secrets redacted
     #[command(after_help = "Example:\n  pushgate check --config base.toml --config local.toml")]
     Check(ConfigArgs),
+    /// Follow streams in the terminal: resume, reconnect, confirm
+    #[command(after_help = tail::AFTER)]
+    Tail(tail::TailArgs),
     /// Ask the gateway of this configuration whether it is ready: exit status 0 or 1
     Health(ConfigArgs),
     /// Maintain the journal of a gateway that is stopped
@@ -151,7 +156,7 @@ mod tests {
     #[test]
     fn only_commands_that_work_are_listed() {
         let names: Vec<_> = Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
-        assert_eq!(names, ["serve", "demo", "simulate", "check", "health", "journal", "completions"]);
+        assert_eq!(names, ["serve", "demo", "simulate", "check", "tail", "health", "journal", "completions"]);
     }
 
     #[test]
@@ -214,6 +219,11 @@ mod tests {
             &["pushgate", "simulate", "--faults", "silent"],
             &["pushgate", "simulate", "--faults", r#"{"fragments":1}"#],
             &["pushgate", "check", "--log-format", "xml"],
+            &["pushgate", "tail"],
+            &["pushgate", "tail", "A"],
+            &["pushgate", "tail", "a", "--since", "yesterday"],
+            &["pushgate", "tail", "a", "--url", "push.example.com"],
+            &["pushgate", "tail", "a", "--token", "secret"],
         ] {
             assert_eq!(Cli::try_parse_from(bad).unwrap_err().exit_code(), 2, "{bad:?}");
         }

@@ -53,6 +53,7 @@ const TICKET: &str = "ticket";
         paths::one,
         paths::history,
         paths::word,
+        paths::tickets,
         paths::presence,
         paths::openapi,
         paths::asyncapi,
@@ -105,7 +106,11 @@ fn secure(document: &mut utoipa::openapi::OpenApi, mode: &AuthMode) {
             components.add_security_scheme(COOKIE, SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
             tokens.push(requirement(COOKIE));
         }
-        let ticket = ApiKeyValue::with_description("ticket", "From `POST /tickets`; counts once");
+        let ticket = ApiKeyValue::with_description(
+            "ticket",
+            "From `POST /tickets`; counts once. The response sets the cookie `pushgate_ticket` for what \
+                      the browser sends to this path afterwards",
+        );
         components.add_security_scheme(TICKET, SecurityScheme::ApiKey(ApiKey::Query(ticket)));
     }
     for (path, item) in &mut document.paths.paths {

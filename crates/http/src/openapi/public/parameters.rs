@@ -56,6 +56,15 @@ pub(super) struct LastEventId {
     last_event_id: Option<String>,
 }
 
+/// What whoever asks has already.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub(super) struct IfNoneMatch {
+    /// The `ETag` of a page that is there already, or several, or `*`.
+    #[param(rename = "If-None-Match", nullable = false)]
+    if_none_match: Option<String>,
+}
+
 /// Where a page of the history begins.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
