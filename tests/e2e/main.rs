@@ -16,6 +16,7 @@ mod process;
 mod program;
 mod reload;
 mod resume;
+mod schemathesis;
 mod second;
 mod simulate;
 mod stack;
