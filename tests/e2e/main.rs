@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod access;
 mod answers;
 mod architecture;
 mod binary;
@@ -10,6 +11,7 @@ mod clients;
 mod delivery;
 mod descriptions;
 mod documents;
+mod drain;
 mod logs;
 mod operators;
 mod process;
@@ -23,4 +25,5 @@ mod stack;
 mod stream;
 mod supervision;
 mod tail;
+mod token;
 mod upstream;
