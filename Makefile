@@ -6,7 +6,10 @@ CARGO ?= cargo
 # What the second push service of the tests runs on.
 PYTHON := target/python/.installed
 
-.PHONY: help demo run test python check fmt release bench fuzz clean
+# What the browser tests run in, and with.
+BROWSER := target/browser/.installed
+
+.PHONY: help demo run test python browser check fmt release bench fuzz clean
 
 help: ## Lists the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -18,7 +21,7 @@ run: ## Runs the gateway with config/pushgate.toml
 	@$(CARGO) run --quiet --locked -- serve --config config/pushgate.toml
 
 # The end-to-end tests start real gateways and simulators on free loopback ports and in temporary folders.
-test: $(PYTHON) ## Runs all tests and ends with their count
+test: $(PYTHON) $(BROWSER) ## Runs all tests and ends with their count
 	@mkdir -p target
 	@$(CARGO) test --workspace --locked --lib --bins --tests 2>&1 | tee target/test.log
 	@awk '/^test result:/ { passed += $$4; failed += $$6 } END { printf "\n%d passed, %d failed\n", passed, failed; exit failed > 0 || passed == 0 }' target/test.log
@@ -27,6 +30,11 @@ python: $(PYTHON) ## Installs what the second push service of the tests runs on,
 
 $(PYTHON): tests/python/requirements.txt
 	@tests/python/install.sh
+
+browser: $(BROWSER) ## Sees that there is a browser for the tests, and installs the TypeScript compiler into target/browser
+
+$(BROWSER): tests/browser/install.sh tests/browser/package-lock.json
+	@tests/browser/install.sh
 
 check: ## Formatting and lints, warnings are errors
 	@$(CARGO) fmt --all --check

@@ -6,6 +6,7 @@
 mod answers;
 mod architecture;
 mod binary;
+mod browser;
 mod delivery;
 mod documents;
 mod logs;

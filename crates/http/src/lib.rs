@@ -12,6 +12,7 @@ mod address;
 mod admin;
 mod auth;
 mod body;
+mod client_js;
 mod config;
 mod demo;
 mod deps;

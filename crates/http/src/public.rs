@@ -7,8 +7,18 @@ use actix_web::{
 use pushgate_fanout::Shard;
 
 use crate::{
-    Deps, PublicConfig, auth::Auth, demo, edge::not_found, endpoint::Endpoint, history::history, limits::Limits,
-    metrics::HttpCounts, policy::LivePolicy, stream, word::word,
+    Deps, PublicConfig,
+    auth::Auth,
+    client_js::{client_d_ts, client_js},
+    demo,
+    edge::not_found,
+    endpoint::Endpoint,
+    history::history,
+    limits::Limits,
+    metrics::HttpCounts,
+    policy::LivePolicy,
+    stream,
+    word::word,
 };
 
 /// What the routes of the public listener share on one worker thread.
@@ -59,5 +69,7 @@ fn endpoints() -> Vec<Endpoint> {
         Endpoint::at("/events/{tenant}").get(stream::one),
         Endpoint::at("/tenants/{tenant}/pushes").get(history),
         Endpoint::at("/tenants/{tenant}/pushes/{push_id}/ack").on(Method::POST, word),
+        Endpoint::at("/client.js").get(client_js),
+        Endpoint::at("/client.d.ts").get(client_d_ts),
     ]
 }
