@@ -8,7 +8,10 @@ PYTHON := target/python/.installed
 # The clients and proxies that the tests run.
 CLIENTS := target/clients/.installed
 
-.PHONY: help demo run test python clients check fmt release bench fuzz schemathesis clean
+# What the browser tests run in, and with.
+BROWSER := target/browser/.installed
+
+.PHONY: help demo run test python clients browser check fmt release bench fuzz schemathesis clean
 
 help: ## Lists the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
@@ -20,7 +23,7 @@ run: ## Runs the gateway with config/pushgate.toml
 	@$(CARGO) run --quiet --locked -- serve --config config/pushgate.toml
 
 # The end-to-end tests start real gateways and simulators on free loopback ports and in temporary folders.
-test: $(PYTHON) $(CLIENTS) ## Runs all tests and ends with their count
+test: $(PYTHON) $(CLIENTS) $(BROWSER) ## Runs all tests and ends with their count
 	@mkdir -p target
 	@$(CARGO) test --workspace --locked --lib --bins --tests 2>&1 | tee target/test.log
 	@awk '/^test result:/ { passed += $$4; failed += $$6 } END { printf "\n%d passed, %d failed\n", passed, failed; exit failed > 0 || passed == 0 }' target/test.log
@@ -34,6 +37,11 @@ clients: $(CLIENTS) ## Installs the clients and proxies that the tests run, Java
 
 $(CLIENTS): tests/clients/package-lock.json tests/clients/install.sh
 	@tests/clients/install.sh
+
+browser: $(BROWSER) ## Sees that there is a browser for the tests, and installs the TypeScript compiler into target/browser
+
+$(BROWSER): tests/browser/install.sh tests/browser/package-lock.json
+	@tests/browser/install.sh
 
 check: ## Formatting and lints, warnings are errors
 	@$(CARGO) fmt --all --check

@@ -7,6 +7,7 @@ mod access;
 mod answers;
 mod architecture;
 mod binary;
+mod browser;
 mod clients;
 mod delivery;
 mod descriptions;

@@ -46,6 +46,7 @@ const TICKET: &str = "ticket";
         (name = "streams", description = "Pushes as they come, by Server-Sent Events"),
         (name = "pushes", description = "Pushes that are kept, and what subscribers say about them"),
         (name = "access", description = "Tickets, and who subscribes"),
+        (name = "client", description = "A module by which pages follow streams"),
         (name = "description", description = "These documents"),
     ),
     paths(
@@ -55,6 +56,8 @@ const TICKET: &str = "ticket";
         paths::word,
         paths::tickets,
         paths::presence,
+        paths::client_js,
+        paths::client_d_ts,
         paths::openapi,
         paths::asyncapi,
     ),

@@ -60,7 +60,7 @@ pub(super) struct LastEventId {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 pub(super) struct IfNoneMatch {
-    /// The `ETag` of a page that is there already, or several, or `*`.
+    /// The `ETag` of what is there already, or several, or `*`.
     #[param(rename = "If-None-Match", nullable = false)]
     if_none_match: Option<String>,
 }

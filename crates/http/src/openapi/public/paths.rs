@@ -131,6 +131,50 @@ fn tickets() {}
 )]
 fn presence() {}
 
+/// The client for browsers
+///
+/// An ES module without dependencies. Any page may load it.
+#[utoipa::path(
+    get,
+    path = "/client.js",
+    operation_id = "client_js",
+    tag = "client",
+    params(IfNoneMatch),
+    security(()),
+    responses(
+        (
+            status = 200, description = "The module", body = String, content_type = "text/javascript",
+            headers(("ETag" = String, description = "The version of this module")),
+        ),
+        (
+            status = 304, description = "The module has a version that `If-None-Match` names",
+            headers(("ETag" = String, description = "The version of this module")),
+        ),
+    )
+)]
+fn client_js() {}
+
+/// The types of the client for browsers
+#[utoipa::path(
+    get,
+    path = "/client.d.ts",
+    operation_id = "client_d_ts",
+    tag = "client",
+    params(IfNoneMatch),
+    security(()),
+    responses(
+        (
+            status = 200, description = "TypeScript's declarations", body = String, content_type = "text/plain",
+            headers(("ETag" = String, description = "The version of these declarations")),
+        ),
+        (
+            status = 304, description = "They have a version that `If-None-Match` names",
+            headers(("ETag" = String, description = "The version of these declarations")),
+        ),
+    )
+)]
+fn client_d_ts() {}
+
 /// This description
 #[utoipa::path(
     get,
