@@ -1,0 +1,11 @@
+//! The client for browsers in a real one: Chromium, driven by its own driver. `tests/browser/` holds what runs in its pages.
+//!
+//! The pages are of the gateway's own origin: each is the text of `client.d.ts`, into which a test imports the module.
+
+mod driver;
+mod page;
+mod recovery;
+mod sharing;
+mod sleep;
+mod sources;
+mod streams;
