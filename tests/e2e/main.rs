@@ -6,11 +6,13 @@
 mod answers;
 mod architecture;
 mod binary;
+mod clients;
 mod delivery;
 mod documents;
 mod logs;
 mod operators;
 mod process;
+mod program;
 mod reload;
 mod resume;
 mod second;

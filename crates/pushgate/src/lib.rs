@@ -14,6 +14,7 @@ mod failure;
 pub mod gateway;
 mod health;
 mod journal;
+mod jwks;
 pub mod limits;
 mod output;
 pub mod reload;
