@@ -19,7 +19,6 @@ use rustix::{
         epoll::{self, EventFlags},
     },
 };
-use socket2::SockRef;
 
 use crate::{
     audience::{Command, Counts, Manners, Retry},
@@ -34,11 +33,6 @@ const SOON: Duration = Duration::from_millis(200);
 const UNTOLD: Duration = Duration::from_secs(3);
 /// How often commands are looked at.
 const BEAT: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
-/// The receive buffer of a stream that is going to stop reading, in bytes: it shall be full soon.
-const SMALL_BUFFER: usize = 32 << 10;
-/// And when it reads again; the system gives what it allows.
-const LARGE_BUFFER: usize = 4 << 20;
-
 /// The thread that reads all streams of an audience.
 pub(crate) struct Reader {
     addr: SocketAddr,
@@ -229,7 +223,6 @@ impl Reader {
     fn pause(&mut self, group: usize) {
         self.presence[group] = Presence::Paused;
         for index in self.of(group) {
-            self.buffer(index, SMALL_BUFFER);
             self.watch(index, EventFlags::empty());
         }
     }
@@ -237,7 +230,6 @@ impl Reader {
     fn resume(&mut self, group: usize) {
         self.presence[group] = Presence::Reading;
         for index in self.of(group) {
-            self.buffer(index, LARGE_BUFFER);
             self.watch(index, EventFlags::IN);
             if self.streams[index].socket().is_none() {
                 self.due.push(Reverse((Instant::now(), index)));
@@ -270,13 +262,6 @@ impl Reader {
         if let Some(socket) = self.streams[index].socket() {
             // One that is closed already has nothing more to say.
             let _ = epoll::modify(&self.epoll, socket, epoll::EventData::new_u64(index as u64), what);
-        }
-    }
-
-    fn buffer(&self, index: usize, bytes: usize) {
-        if let Some(socket) = self.streams[index].socket() {
-            // Only how long it takes until the buffers are full, or empty, depends on this.
-            let _ = SockRef::from(socket).set_recv_buffer_size(bytes);
         }
     }
 
