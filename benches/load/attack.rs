@@ -1,7 +1,7 @@
 //! What harms a listener without a valid request.
 
 use std::{
-    io::{ErrorKind, Read as _, Write as _},
+    io::{ErrorKind, Write as _},
     net::{SocketAddr, TcpStream},
     sync::{
         Arc,
@@ -147,8 +147,8 @@ impl Heads {
 }
 
 /// Whether the gateway has answered, which it only does to refuse, or ended the connection.
-fn is_over(socket: &mut TcpStream) -> bool {
-    match socket.read(&mut [0; 512]) {
+fn is_over(socket: &TcpStream) -> bool {
+    match socket.peek(&mut [0]) {
         Ok(_) => true,
         Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
     }

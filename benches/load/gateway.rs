@@ -116,10 +116,10 @@ impl<'a> Gateway<'a> {
     pub(crate) fn restart(&mut self) -> Result<(Duration, Duration)> {
         let asked = Instant::now();
         self.process.terminate(DRAIN)?;
-        let ended = asked.elapsed();
+        let (ended, spawned) = (asked.elapsed(), Instant::now());
         self.process = spawn(self.rig, &self.log)?;
         self.ready()?;
-        Ok((ended, asked.elapsed() - ended))
+        Ok((ended, spawned.elapsed()))
     }
 
     /// Files that it has open, sockets among them.

@@ -101,7 +101,9 @@ pub(crate) fn run(rig: &Rig, args: &HostileArgs) -> Result<Report> {
     let mut report = Report::new("hostile");
     report.fact("live streams", args.live);
     report.fact("pushes a second", args.per_second);
-    phases.iter().for_each(|phase| phase.report(&mut report));
+    for phase in &phases {
+        phase.report(&mut report);
+    }
     report.fact("files that the gateway had open at the start", files);
     report.at_most("and at the end", left.0 as f64, (files + FILES_LEFT) as f64);
     report.mebibytes("gateway's memory at the start", memory);
