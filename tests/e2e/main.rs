@@ -3,12 +3,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod access;
 mod answers;
 mod architecture;
 mod binary;
 mod clients;
 mod delivery;
 mod documents;
+mod drain;
 mod logs;
 mod operators;
 mod process;
@@ -21,4 +23,5 @@ mod stack;
 mod stream;
 mod supervision;
 mod tail;
+mod token;
 mod upstream;
