@@ -22,6 +22,8 @@ const SLICE: Duration = Duration::from_millis(250);
 /// What share of all streams may come back in one of them: spread evenly over the ten seconds of `retry:` at a drain it
 /// would be one in forty.
 const SPIKE: f64 = 0.15;
+/// How many may be closed in one of them, where that share is fewer: a drain takes 10 ms for each, until it takes 3 s.
+const CLOSES: f64 = 50.0;
 /// How long it may take until all are back: the longest `retry:` at a drain, once more for those who came while nobody was
 /// there, and the restart itself.
 const ALL_BACK: Duration = Duration::from_secs(30);
@@ -79,8 +81,10 @@ pub(crate) fn run(rig: &Rig, args: &RestartArgs) -> Result<Report> {
     report.equal("streams open again", open as u64, args.streams as u64);
     report.fact("after, s", (all_back.as_secs_f64() * 10.0).round() / 10.0);
     let (closes, opens) = (slices(&tally.ended_at, since), slices(&tally.opened_at, since));
-    report.fact("streams closed, each 250 ms from the signal on", closes);
+    report.fact("streams closed, each 250 ms from the signal on", closes.clone());
     report.fact("streams opened, each 250 ms from the signal on", opens.clone());
+    let burst = closes.iter().copied().max().unwrap_or_default();
+    report.at_most("closed in one of them, at most", burst as f64, (args.streams as f64 * SPIKE).max(CLOSES));
     let spike = opens.iter().copied().max().unwrap_or_default();
     report.at_most("opened in one of them, at most", spike as f64, (args.streams as f64 * SPIKE).max(1.0));
     report.fact("connects that met nobody", tally.unreachable);
