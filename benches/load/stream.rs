@@ -150,6 +150,8 @@ impl Stream {
         };
         let was_open = line.opened;
         match self.take(count, scratch, tally) {
+            // The connection may stay open for another request, as after a drain.
+            Ok(()) if self.line.as_ref().is_some_and(|line| line.chunked.ended()) => Step::Ended,
             Ok(()) if self.is_open() && !was_open => Step::Opened,
             Ok(()) => Step::Going,
             Err(error) => {
@@ -308,6 +310,17 @@ mod tests {
         assert!(!asked[0].contains("Last-Event-ID") && asked[1].contains("\r\nLast-Event-ID: e-5\r\n"), "{asked:?}");
         assert_eq!((stream.cursor.as_slice(), stream.record.pushes), (&b"e-5"[..], 1));
         assert_eq!(stream.record.seen[0].0, 5);
+    }
+
+    #[test]
+    fn a_stream_ends_with_its_last_chunk() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (mut stream, mut scratch, mut tally) = (Stream::new(spec()), Scratch::default(), Tally::default());
+        connect(&mut stream, listener.local_addr().unwrap(), &mut scratch, &mut tally);
+        let (mut socket, _) = listener.accept().unwrap();
+        socket.write_all((answer("event: shutdown\ndata: {}\n\n") + "0\r\n\r\n").as_bytes()).unwrap();
+        while stream.read(&mut scratch, &mut tally) != Step::Ended {}
+        assert_eq!(tally.refused, 0);
     }
 
     #[test]
