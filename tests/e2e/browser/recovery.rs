@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    browser::driver::Browser,
+    browser::driver::browse,
     process::{Process, free_addresses, ready, write_config},
-    stack::{Service, run},
+    stack::{Service, until},
 };
 
 /// A gateway in a process of its own, and its service.
@@ -46,7 +46,7 @@ impl Killable {
     /// The ids of all that is kept, in order.
     async fn kept(&self, count: usize) -> Vec<String> {
         let url = format!("http://{}/tenants/a/pushes?limit=1000", self.public);
-        crate::stack::until("all pushes", || async {
+        until("all pushes", || async {
             let page: Value = pushgate_subscriber::get(&url).await.ok()?.json().ok()?;
             let ids: Vec<_> =
                 page["pushes"].as_array()?.iter().map(|push| push["id"].as_str().unwrap().to_owned()).collect();
@@ -58,9 +58,8 @@ impl Killable {
 
 #[test]
 fn a_killed_gateway_costs_no_tab_a_push() {
-    run(async {
+    browse(async |browser| {
         let mut gateway = Killable::start().await;
-        let browser = Browser::open().await;
         let first = browser.first(gateway.public).await;
         first.follow(json!({"ticket": "ticket-"})).await;
         let second = browser.tab(gateway.public).await;
@@ -80,16 +79,14 @@ fn a_killed_gateway_costs_no_tab_a_push() {
             asked += page.run("return stream.asked.length", Value::Null).await.as_u64().unwrap();
         }
         assert!(asked >= 2, "{asked}");
-        browser.close().await;
         gateway.service.stop().await;
     });
 }
 
 #[test]
 fn a_plain_event_source_resumes_after_a_kill() {
-    run(async {
+    browse(async |browser| {
         let mut gateway = Killable::start().await;
-        let browser = Browser::open().await;
         let page = browser.first(gateway.public).await;
         let script = "
             const source = new EventSource('/events/a');
@@ -101,7 +98,6 @@ fn a_plain_event_source_resumes_after_a_kill() {
         gateway.kill_amid_pushes().await;
         let kept = gateway.kept(300).await;
         assert_eq!(page.pushes(300).await, kept, "each once, in order");
-        browser.close().await;
         gateway.service.stop().await;
     });
 }
