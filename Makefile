@@ -3,13 +3,14 @@
 SHELL := /bin/bash -o pipefail
 CARGO ?= cargo
 
-# What the second push service of the tests runs on.
+# What the second push service of the tests, and the subscribers in Python, run on.
 PYTHON := target/python/.installed
-
+# The clients and proxies that the tests run.
+CLIENTS := target/clients/.installed
 # What the browser tests run in, and with.
 BROWSER := target/browser/.installed
 
-.PHONY: help demo run test python browser check fmt release bench fuzz clean
+.PHONY: help demo run test python clients browser check fmt release bench fuzz clean
 
 help: ## Lists the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -21,15 +22,20 @@ run: ## Runs the gateway with config/pushgate.toml
 	@$(CARGO) run --quiet --locked -- serve --config config/pushgate.toml
 
 # The end-to-end tests start real gateways and simulators on free loopback ports and in temporary folders.
-test: $(PYTHON) $(BROWSER) ## Runs all tests and ends with their count
+test: $(PYTHON) $(CLIENTS) $(BROWSER) ## Runs all tests and ends with their count
 	@mkdir -p target
 	@$(CARGO) test --workspace --locked --lib --bins --tests 2>&1 | tee target/test.log
 	@awk '/^test result:/ { passed += $$4; failed += $$6 } END { printf "\n%d passed, %d failed\n", passed, failed; exit failed > 0 || passed == 0 }' target/test.log
 
-python: $(PYTHON) ## Installs what the second push service of the tests runs on, into target/python
+python: $(PYTHON) ## Installs what the Python parts of the tests run on, into target/python
 
 $(PYTHON): tests/python/requirements.txt
 	@tests/python/install.sh
+
+clients: $(CLIENTS) ## Installs the clients and proxies that the tests run, JavaScript into target/clients
+
+$(CLIENTS): tests/clients/package-lock.json tests/clients/install.sh
+	@tests/clients/install.sh
 
 browser: $(BROWSER) ## Sees that there is a browser for the tests, and installs the TypeScript compiler into target/browser
 

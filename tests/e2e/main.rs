@@ -3,15 +3,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod access;
 mod answers;
 mod architecture;
 mod binary;
 mod browser;
+mod clients;
 mod delivery;
 mod documents;
+mod drain;
 mod logs;
 mod operators;
 mod process;
+mod program;
 mod reload;
 mod resume;
 mod second;
@@ -19,4 +23,6 @@ mod simulate;
 mod stack;
 mod stream;
 mod supervision;
+mod tail;
+mod token;
 mod upstream;

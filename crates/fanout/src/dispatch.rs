@@ -42,7 +42,8 @@ pub(crate) struct Dispatcher {
     touched: Vec<ShardId>,
     /// No tenant without an entry has a push above this position.
     floor: Seq,
-    draining: bool,
+    /// How long the streams have, once a drain began.
+    draining: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -83,7 +84,7 @@ impl Dispatcher {
             blips: Blips::default(),
             shards: Vec::new(),
             touched: Vec::new(),
-            draining: false,
+            draining: None,
         }
     }
 
@@ -98,8 +99,11 @@ impl Dispatcher {
         for (tenant, status) in self.blips.due(now) {
             self.tell(&tenant, status);
         }
-        if lanes.drain {
-            self.drain();
+        if let Some(spread) = lanes.drain {
+            self.drain(spread);
+        }
+        if lanes.recheck {
+            self.shards.iter_mut().flatten().for_each(Outlet::recheck);
         }
         for batch in lanes.commits {
             self.commit(&batch);
@@ -116,7 +120,7 @@ impl Dispatcher {
                     let keys = entry.interested.iter().filter(|(shard, _)| shard.0 == index);
                     keys.map(|(_, key)| entry.state(*key))
                 });
-                let now = Control { states: states.collect(), removed: Vec::new(), drain: self.draining };
+                let now = Control { states: states.collect(), drain: self.draining, ..Control::default() };
                 outlet.catch_up(now);
             }
             behind |= outlet.is_behind();
@@ -147,8 +151,8 @@ impl Dispatcher {
     }
 
     fn add_shard(&mut self, id: ShardId, mut outlet: Outlet) {
-        if self.draining {
-            outlet.drain();
+        if let Some(spread) = self.draining {
+            outlet.drain(spread);
         }
         if self.shards.len() <= id.0 {
             self.shards.resize_with(id.0 + 1, || None);
@@ -191,10 +195,10 @@ impl Dispatcher {
         }
     }
 
-    fn drain(&mut self) {
-        self.draining = true;
+    fn drain(&mut self, spread: Duration) {
+        self.draining = Some(spread);
         for outlet in self.shards.iter_mut().flatten() {
-            outlet.drain();
+            outlet.drain(spread);
         }
     }
 

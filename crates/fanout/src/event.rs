@@ -1,13 +1,13 @@
 use std::{io::Write, ops::RangeInclusive};
 
-use pushgate_model::{Cursor, Epoch, Seq, TenantId, TenantStatus};
+use pushgate_model::{Cursor, Epoch, Seq, TenantId, TenantStatus, Timestamp};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use crate::{FanoutMetrics, frame::Encoder};
 
 /// `retry:` of a stream's beginning, in milliseconds: spreads the return of all browsers after a cut.
 pub(crate) const RETRY: RangeInclusive<u32> = 1_000..=5_000;
-/// `retry:` of a drain, in milliseconds: everybody is cut at once, so it spreads wider.
+/// `retry:` of a drain, in milliseconds: everybody is cut within a few seconds, so it spreads wider.
 pub(crate) const RETRY_DRAIN: RangeInclusive<u32> = 1_000..=10_000;
 
 /// Why a stream can't have what it asked for.
@@ -89,6 +89,16 @@ struct TenantRemoved<'a> {
     tenant: &'a TenantId,
 }
 
+#[derive(Serialize)]
+struct Expiry {
+    expires_at: Timestamp,
+}
+
+#[derive(Serialize)]
+struct Revoked {
+    reason: &'static str,
+}
+
 /// Appends the first bytes of a stream: they open the way through proxies before the journal was asked.
 pub(crate) fn hello(buffer: &mut Vec<u8>, retry: u32) {
     write!(buffer, ":ok\nretry: {retry}\n\n").expect("writing to memory cannot fail");
@@ -127,6 +137,19 @@ pub(crate) fn shutdown(buffer: &mut Vec<u8>, retry: u32) {
     write!(buffer, "retry: {retry}\nevent: shutdown\ndata: {{}}\n\n").expect("writing to memory cannot fail");
 }
 
+/// Appends the `auth-expiring` event.
+pub(crate) fn auth_expiring(buffer: &mut Vec<u8>, expires_at: Timestamp) {
+    event(buffer, "auth-expiring", &Expiry { expires_at });
+}
+
+/// Appends the `auth-expired` event: of a lease that ran out then, or else that was revoked.
+pub(crate) fn auth_expired(buffer: &mut Vec<u8>, expired_at: Option<Timestamp>) {
+    match expired_at {
+        Some(expires_at) => event(buffer, "auth-expired", &Expiry { expires_at }),
+        None => event(buffer, "auth-expired", &Revoked { reason: "revoked" }),
+    }
+}
+
 /// An event always has a `data:` line: browsers never dispatch one without.
 fn event(buffer: &mut Vec<u8>, name: &str, data: &impl Serialize) {
     write!(buffer, "event: {name}\ndata: ").expect("writing to memory cannot fail");
@@ -136,7 +159,7 @@ fn event(buffer: &mut Vec<u8>, name: &str, data: &impl Serialize) {
 
 #[cfg(test)]
 mod tests {
-    use pushgate_model::{ConnectionState, Timestamp};
+    use pushgate_model::ConnectionState;
 
     use super::*;
 
@@ -190,6 +213,15 @@ mod tests {
                 format!("event: upstream\ndata: {{\"tenant\":\"acme\",{status_json}}}\n\n"),
             ),
             (text(|b| tenant_removed(b, &acme)), "event: tenant-removed\ndata: {\"tenant\":\"acme\"}\n\n".to_owned()),
+            (
+                text(|b| auth_expiring(b, Timestamp::from_millis(0))),
+                "event: auth-expiring\ndata: {\"expires_at\":\"1970-01-01T00:00:00.000Z\"}\n\n".to_owned(),
+            ),
+            (
+                text(|b| auth_expired(b, Some(Timestamp::from_millis(0)))),
+                "event: auth-expired\ndata: {\"expires_at\":\"1970-01-01T00:00:00.000Z\"}\n\n".to_owned(),
+            ),
+            (text(|b| auth_expired(b, None)), "event: auth-expired\ndata: {\"reason\":\"revoked\"}\n\n".to_owned()),
             (text(|b| shutdown(b, 9)), "retry: 9\nevent: shutdown\ndata: {}\n\n".to_owned()),
         ];
         for (actual, expected) in table {

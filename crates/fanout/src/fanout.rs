@@ -21,6 +21,7 @@ use crate::{
     outlet,
     queue::Queue,
     roster::Roster,
+    wall::Wall,
 };
 
 /// Where the journal puts its commits. Made before the journal, by [`Fanout::channel`].
@@ -50,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) sink: Arc<dyn DeliverySink>,
     pub(crate) metrics: FanoutMetrics,
     pub(crate) roster: Roster,
+    pub(crate) wall: Wall,
     /// What `open` says of a tenant whose connection was never published.
     pub(crate) unpublished: TenantStatus,
     next_shard: AtomicUsize,
@@ -159,14 +161,16 @@ impl Fanout {
     }
 
     /// Tells all streams `shutdown` with a jittered `retry:`, at once, and ends each at a time of its own within `spread`,
-    /// so that not all come back together. Later streams are told and end at once.
+    /// so that not all come back together. Until then a stream goes on as before. Later streams are told and end at
+    /// once. A second call with a shorter `spread` makes them hurry.
     pub fn drain(&self, spread: Duration) {
-        let _ = spread;
-        self.shared.queue.drain();
+        self.shared.queue.drain(spread);
     }
 
-    /// Has all streams look whether their lease was revoked.
-    pub fn recheck(&self) {}
+    /// Has all streams look whether their lease was revoked, so that idle ones end as well. Returns at once.
+    pub fn recheck(&self) {
+        self.shared.queue.recheck();
+    }
 
     /// Counters, shared.
     pub fn metrics(&self) -> FanoutMetrics {
@@ -199,6 +203,7 @@ impl Shared {
             sink,
             metrics: FanoutMetrics::default(),
             roster: Roster::default(),
+            wall: Wall::default(),
             unpublished: TenantStatus {
                 state: ConnectionState::Waiting,
                 since: SystemTime::now().into(),

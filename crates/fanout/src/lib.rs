@@ -19,6 +19,7 @@ mod frame;
 mod lease;
 mod log;
 mod message;
+mod meter;
 mod metrics;
 mod outlet;
 mod peer;
@@ -28,10 +29,12 @@ mod replay;
 mod roster;
 mod shard;
 mod start;
+mod subscribe;
 mod subscriber;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod wall;
 
 pub use config::FanoutConfig;
 pub use delivery::{DeliverySink, NoDeliverySink};
@@ -41,4 +44,5 @@ pub use metrics::FanoutMetrics;
 pub use peer::Peer;
 pub use record::StreamSnapshot;
 pub use shard::Shard;
-pub use subscriber::{Resume, Subscribe, Subscriber};
+pub use subscribe::{Resume, Subscribe};
+pub use subscriber::Subscriber;

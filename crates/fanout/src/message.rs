@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use bytes::Bytes;
 use pushgate_model::{Seq, TenantId, TenantStatus, Timestamp};
 
@@ -51,8 +53,10 @@ pub(crate) struct Control {
     pub(crate) removed: Vec<ChannelKey>,
     /// Channels as they are now.
     pub(crate) states: Vec<ChannelState>,
-    /// All streams are to end.
-    pub(crate) drain: bool,
+    /// All streams are to end, each at a time of its own within this.
+    pub(crate) drain: Option<Duration>,
+    /// All streams are to look at their leases.
+    pub(crate) recheck: bool,
 }
 
 /// One channel as the dispatch thread knows it.

@@ -4,6 +4,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::sync::mpsc::{self, error::TrySendError};
@@ -123,10 +124,17 @@ impl Outlet {
         }
     }
 
-    /// Posts that all streams are to end.
-    pub(crate) fn drain(&mut self) {
+    /// Posts that all streams are to end, each within `spread`.
+    pub(crate) fn drain(&mut self, spread: Duration) {
         if matches!(self.line, Line::Open) {
-            self.send(Message::Control(Box::new(Control { drain: true, ..Control::default() })));
+            self.send(Message::Control(Box::new(Control { drain: Some(spread), ..Control::default() })));
+        }
+    }
+
+    /// Posts that all streams are to look at their leases. A shard that is behind is told with everything else.
+    pub(crate) fn recheck(&mut self) {
+        if matches!(self.line, Line::Open) {
+            self.send(Message::Control(Box::new(Control { recheck: true, ..Control::default() })));
         }
     }
 
@@ -139,6 +147,8 @@ impl Outlet {
     pub(crate) fn catch_up(&mut self, mut now: Control) {
         if let Line::Behind { removed } = &mut self.line {
             now.removed = mem::take(removed);
+            // Whether it was asked meanwhile is not kept: looking once more costs little.
+            now.recheck = true;
             self.line = Line::Open;
             tracing::debug!(shard = self.shard.0, "the inbox has room again");
             self.send(Message::Control(Box::new(now)));
@@ -195,7 +205,8 @@ mod tests {
         post(&mut outlet, &metrics, 1);
         assert!(outlet.is_behind());
         outlet.removed(KEY);
-        outlet.drain();
+        outlet.drain(Duration::ZERO);
+        outlet.recheck();
         post(&mut outlet, &metrics, 1);
         assert_eq!(metrics.inbox_overflows.get(), 2);
 
@@ -203,13 +214,13 @@ mod tests {
         assert!(!outlet.can_catch_up(), "room for one message is soon full again");
         inbox.messages.try_recv().unwrap();
         assert!(outlet.can_catch_up());
-        outlet.catch_up(Control { drain: true, ..Control::default() });
+        outlet.catch_up(Control { drain: Some(Duration::ZERO), ..Control::default() });
         assert!(!outlet.is_behind());
         assert!(matches!(inbox.messages.try_recv().unwrap(), Message::Frames(_)));
         assert!(matches!(inbox.messages.try_recv().unwrap(), Message::Frames(_)));
         let Message::Control(control) = inbox.messages.try_recv().unwrap() else { panic!("a control message") };
         assert_eq!(control.removed, [KEY]);
-        assert!(control.drain);
+        assert!(control.drain.is_some() && control.recheck);
         assert!(inbox.messages.try_recv().is_err(), "what was refused is not posted");
     }
 
@@ -242,7 +253,7 @@ mod tests {
         let metrics = FanoutMetrics::default();
         let (mut outlet, inbox) = channel(ShardId(0), &FanoutConfig::default());
         drop(inbox);
-        outlet.drain();
+        outlet.drain(Duration::ZERO);
         assert!(outlet.is_closed());
         post(&mut outlet, &metrics, 1);
         assert_eq!(metrics.inbox_overflows.get(), 0);

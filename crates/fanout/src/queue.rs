@@ -43,13 +43,15 @@ pub(crate) struct Lanes {
     pub(crate) commands: Vec<Command>,
     pub(crate) changes: HashMap<TenantId, Change>,
     pub(crate) commits: VecDeque<Batch>,
-    pub(crate) drain: bool,
+    pub(crate) drain: Option<Duration>,
+    pub(crate) recheck: bool,
     pub(crate) closed: bool,
 }
 
 impl Lanes {
     fn is_idle(&self) -> bool {
-        self.commands.is_empty() && self.changes.is_empty() && self.commits.is_empty() && !self.drain && !self.closed
+        let empty = self.commands.is_empty() && self.changes.is_empty() && self.commits.is_empty();
+        empty && self.drain.is_none() && !self.recheck && !self.closed
     }
 }
 
@@ -87,8 +89,13 @@ impl Queue {
         });
     }
 
-    pub(crate) fn drain(&self) {
-        self.put(|lanes| lanes.drain = true);
+    /// Of several that wait the shortest counts.
+    pub(crate) fn drain(&self, spread: Duration) {
+        self.put(|lanes| lanes.drain = Some(lanes.drain.map_or(spread, |before| before.min(spread))));
+    }
+
+    pub(crate) fn recheck(&self) {
+        self.put(|lanes| lanes.recheck = true);
     }
 
     /// Nobody puts or takes any more: wakes both ends.
@@ -152,7 +159,8 @@ mod tests {
             move || queue.commit(&[])
         });
         queue.publish(&tenant("a"), status("x"));
-        queue.drain();
+        queue.drain(Duration::ZERO);
+        queue.recheck();
         let mut batches = 0;
         let mut changes = 0;
         while batches < 2 {

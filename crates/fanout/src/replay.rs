@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A page of the journal on its way into one stream. It is encoded piece by piece, as the stream takes it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Replay {
     gap: Option<Gap>,
     rows: vec::IntoIter<Arc<StoredPush>>,

@@ -11,7 +11,7 @@ use pushgate_model::TenantId;
 use tokio::{
     select,
     sync::mpsc,
-    time::{Instant, MissedTickBehavior, interval},
+    time::{Instant, Interval, MissedTickBehavior, interval},
 };
 
 use crate::{
@@ -21,18 +21,22 @@ use crate::{
     message::{Control, Message, ShardId},
 };
 
+mod ask;
 mod channel;
 mod core;
 mod member;
 mod merge;
 mod slot;
 mod tally;
+mod time;
 mod told;
 
 use self::core::Core;
 pub(crate) use self::{
     core::{Notice, Take},
     member::Members,
+    slot::NEVER,
+    time::Leaving,
 };
 
 /// So many messages are taken before their subscribers are woken: under load a stream writes them together.
@@ -41,6 +45,8 @@ const ROUND: usize = 64;
 const BEATS: u32 = 30;
 const BEAT_MIN: Duration = Duration::from_millis(10);
 const BEAT_MAX: Duration = Duration::from_millis(500);
+/// During a drain it beats faster, so that streams end one after the other and not in bursts.
+const BEAT_DRAIN: Duration = Duration::from_millis(20);
 
 /// The tails and subscribers of one worker thread.
 ///
@@ -54,8 +60,7 @@ pub struct Shard {
 
 /// Takes what dispatch posts, and keeps the time, until the shard is gone.
 pub(crate) async fn run(shard: Weak<Shard>, mut inbox: mpsc::Receiver<Message>, beat: Duration) {
-    let mut beats = interval(beat);
-    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut beats = every(beat);
     let mut round = Vec::with_capacity(ROUND);
     loop {
         select! {
@@ -63,7 +68,7 @@ pub(crate) async fn run(shard: Weak<Shard>, mut inbox: mpsc::Receiver<Message>, 
                 if taken == 0 {
                     // Dispatch ended, and with it all news. A stream that goes on in silence would be the worst answer.
                     if let Some(shard) = shard.upgrade() {
-                        let end = Control { drain: true, ..Control::default() };
+                        let end = Control { drain: Some(Duration::ZERO), ..Control::default() };
                         shard.receive_at([Message::Control(Box::new(end))].into_iter(), shard.now());
                     }
                     break;
@@ -73,13 +78,26 @@ pub(crate) async fn run(shard: Weak<Shard>, mut inbox: mpsc::Receiver<Message>, 
         }
         let Some(shard) = shard.upgrade() else { return };
         let now = shard.now();
-        if round.is_empty() { shard.beat_at(now) } else { shard.receive_at(round.drain(..), now) }
+        if round.is_empty() {
+            shard.beat_at(now)
+        } else {
+            shard.receive_at(round.drain(..), now)
+        }
+        if shard.core().is_draining() && beats.period() > BEAT_DRAIN {
+            beats = every(BEAT_DRAIN);
+        }
     }
     loop {
         beats.tick().await;
         let Some(shard) = shard.upgrade() else { return };
         shard.beat_at(shard.now());
     }
+}
+
+fn every(beat: Duration) -> Interval {
+    let mut beats = interval(beat);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    beats
 }
 
 impl Shard {
@@ -97,9 +115,9 @@ impl Shard {
                 tenants.push(tenant);
             }
         }
-        let (slot, members, record) = self.core().join(&tenants, request.peer);
+        let seat = self.core().join(&tenants, request.peer, &request.lease);
         self.shared.metrics.subscribers.inc();
-        Subscriber::new(Rc::clone(self), (slot, members, record), request.resume)
+        Subscriber::new(Rc::clone(self), seat, request.resume, request.lease)
     }
 
     /// How often [`Shard::beat_at`] has to be called.
@@ -136,7 +154,6 @@ impl Shard {
 
     pub(crate) fn leave(&self, slot: u32, members: &mut Members) {
         let waker = self.core().leave(slot, members);
-        self.shared.metrics.subscribers.dec();
         drop(waker);
     }
 

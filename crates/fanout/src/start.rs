@@ -1,4 +1,4 @@
-use pushgate_journal::Bounds;
+use pushgate_journal::{Bounds, Since};
 use pushgate_model::{Cursor, Epoch, Seq};
 
 use crate::{
@@ -20,9 +20,18 @@ pub(crate) struct Start {
     pub(crate) gap: Option<Gap>,
 }
 
-/// Where a stream starts that asks for `resume`. `head` was the newest position when it asked, `bounds` were read
-/// after that.
-pub(crate) fn start(resume: &Resume, epoch: &Epoch, head: Seq, bounds: &Bounds) -> Start {
+/// What of a stream's tenants is kept.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Kept {
+    pub(crate) bounds: Bounds,
+    /// What was asked of a time.
+    pub(crate) since: Option<Since>,
+}
+
+/// Where a stream starts that asks for `resume`. `head` was the newest position when it asked, `kept` was read after
+/// that.
+pub(crate) fn start(resume: &Resume, epoch: &Epoch, head: Seq, kept: &Kept) -> Start {
+    let Kept { bounds, since } = kept;
     let live = Start { position: head, told: Seq::ZERO, gap: None };
     let gap = |reason, requested| {
         let oldest = bounds.oldest.map(|seq| Cursor { epoch: epoch.clone(), seq });
@@ -30,7 +39,14 @@ pub(crate) fn start(resume: &Resume, epoch: &Epoch, head: Seq, bounds: &Bounds) 
     };
     match resume {
         Resume::Live => live,
-        Resume::Earliest | Resume::Since(_) => oldest_kept(bounds),
+        Resume::Earliest => oldest_kept(bounds),
+        Resume::Since(time) => {
+            let since = since.unwrap_or_default();
+            let expired = since.trimmed.then(|| gap(GapReason::Expired, time.to_string())).flatten();
+            // What was committed since it asked is not passed over, whatever its time.
+            let position = since.first.map_or(head, |first| before(first).min(head));
+            Start { position, told: bounds.trimmed, gap: expired }
+        }
         Resume::Malformed(text) => {
             let requested = text.chars().take(REQUESTED).collect();
             Start { gap: gap(GapReason::Malformed, requested), ..live }
@@ -51,12 +67,17 @@ pub(crate) fn start(resume: &Resume, epoch: &Epoch, head: Seq, bounds: &Bounds) 
 /// Just before the oldest kept push, rather than at zero: a stream that is cut before its first push resumes from its
 /// `open` position, and from zero it would be told of a gap.
 fn oldest_kept(bounds: &Bounds) -> Start {
-    let before = |seq: Seq| Seq::new(seq.get().saturating_sub(1)).unwrap_or_default();
     Start { position: bounds.oldest.map_or(bounds.trimmed, before), told: bounds.trimmed, gap: None }
+}
+
+fn before(seq: Seq) -> Seq {
+    Seq::new(seq.get().saturating_sub(1)).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
+    use pushgate_model::Timestamp;
+
     use super::*;
 
     #[test]
@@ -91,7 +112,8 @@ mod tests {
         let seq = |value| Seq::new(value).unwrap();
         for (resume, (oldest, trimmed), position, told, gap) in table {
             let bounds = Bounds { oldest: oldest.map(seq), newest: None, trimmed: seq(trimmed) };
-            let actual = start(&resume, &epoch, seq(9), &bounds);
+            let kept = Kept { bounds, since: None };
+            let actual = start(&resume, &epoch, seq(9), &kept);
             assert_eq!((actual.position, actual.told), (seq(position), seq(told)), "{resume:?}");
             let actual_gap = actual.gap.map(|gap| {
                 assert_eq!(gap.oldest.map(|cursor| cursor.seq), bounds.oldest);
@@ -102,9 +124,33 @@ mod tests {
     }
 
     #[test]
+    fn a_time_has_its_start() {
+        let time = Timestamp::from_millis(1_042);
+        // first, trimmed, position, gap
+        let table = [
+            (Some(7), false, 6, false),
+            (Some(5), true, 4, true),
+            // Committed since it asked: what came in between is not passed over.
+            (Some(12), false, 9, false),
+            (None, false, 9, false),
+            (None, true, 9, true),
+        ];
+        for (first, trimmed, position, gap) in table {
+            let bounds = Bounds { oldest: Seq::new(5), newest: Seq::new(9), trimmed: Seq::new(4).unwrap() };
+            let since = Since { first: first.and_then(Seq::new), trimmed };
+            let kept = Kept { bounds, since: Some(since) };
+            let actual = start(&Resume::Since(time), &"e".parse().unwrap(), Seq::new(9).unwrap(), &kept);
+            assert_eq!((actual.position.get(), actual.told.get()), (position, 4), "{since:?}");
+            let expected = gap.then(|| (GapReason::Expired, "1970-01-01T00:00:01.042Z".to_owned(), Seq::new(5)));
+            let actual = actual.gap.map(|gap| (gap.reason, gap.requested, gap.oldest.map(|oldest| oldest.seq)));
+            assert_eq!(actual, expected, "{since:?}");
+        }
+    }
+
+    #[test]
     fn a_long_text_is_not_said_back_whole() {
         let resume = Resume::Malformed("é".repeat(100_000));
-        let start = start(&resume, &"e".parse().unwrap(), Seq::ZERO, &Bounds::default());
+        let start = start(&resume, &"e".parse().unwrap(), Seq::ZERO, &Kept::default());
         assert_eq!(start.gap.unwrap().requested.chars().count(), REQUESTED);
     }
 }

@@ -23,6 +23,7 @@
 use std::{
     fmt,
     future::Future,
+    mem,
     pin::Pin,
     rc::Rc,
     sync::Arc,
@@ -31,59 +32,37 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::Stream;
-use pushgate_journal::{Bounds, JournalError, Page, ReadQuery};
-use pushgate_model::{Cursor, Seq, TenantId, Timestamp};
+use pushgate_journal::{JournalError, Page, ReadQuery};
+use pushgate_model::Seq;
 
+use self::opening::Opening;
 use crate::{
-    Lease, Peer, Shard,
-    event::{self, Gap, GapReason, Open},
-    frame,
+    Lease, Resume, Shard, event, frame,
+    lease::Standing,
+    meter::Meter,
     record::Record,
-    replay::Replay,
-    shard::{Members, Notice, Take},
-    start::{Start, start},
+    shard::{Leaving, Members, NEVER, Notice, Take},
 };
+
+mod opening;
+mod paging;
 
 /// How long a stream waits when the journal can't be read, in milliseconds.
 const PAUSE: u64 = 1_000;
 
-/// What a subscriber asks for.
-#[derive(Clone, Debug)]
-pub struct Subscribe {
-    /// Whose pushes; at least one. A tenant that is named twice counts once.
-    pub tenants: Vec<TenantId>,
-    /// From where on.
-    pub resume: Resume,
-    /// Who asks.
-    pub peer: Peer,
-    /// How long it may go on.
-    pub lease: Lease,
-}
-
-/// Where a stream starts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Resume {
-    /// With the next commit.
-    Live,
-    /// With the oldest kept push.
-    Earliest,
-    /// After this position.
-    After(Cursor),
-    /// With the oldest kept push that was received at this time or later; live when there is none.
-    Since(Timestamp),
-    /// Live, after a `gap` event that says that this text is no cursor (its first 128 characters).
-    Malformed(String),
-}
-
 /// One live stream of Server-Sent Events: yields pieces of `text/event-stream`, whole events joined up to a limit.
-/// It ends after a drain or when its tenants are gone. Dropping it unsubscribes.
+/// It ends after a drain, with its lease, or when its tenants are gone. Dropping it unsubscribes.
 ///
-/// When the journal can't be read it waits, with heartbeats, and goes on where it stood.
+/// When the journal can't be read it waits, with heartbeats, and goes on where it stood. When nobody asks it for more
+/// though it has more, for `stall_timeout`, it is given up: it is off all lists, and ends when it is asked again.
 pub struct Subscriber {
     shard: Rc<Shard>,
     slot: u32,
     members: Members,
     record: Arc<Record>,
+    lease: Lease,
+    /// Whether it said that its lease ends soon.
+    warned: bool,
     /// All up to here was written, or is in the bytes that were handed out last.
     cursor: Seq,
     /// All up to here was told to be delivered, or lies before the stream's start.
@@ -93,6 +72,7 @@ pub struct Subscriber {
     /// What was trimmed up to here was told by a `gap`.
     told: Seq,
     source: Source,
+    meter: Meter,
     phase: Phase,
 }
 
@@ -115,31 +95,22 @@ enum Phase {
     Tail,
     /// Waits for a page of the journal up to a position.
     Reading(Query<Page>, Seq),
-    /// Writes that page.
-    Writing(Box<Replay>),
+    /// Writes that page, which its slot holds.
+    Writing,
     /// Waits before it reads the journal again, until this time of the shard's clock.
     Pausing(u64),
     /// Has ended.
     Done,
 }
 
-struct Opening {
-    resume: Resume,
-    /// The newest position when the stream was asked for.
-    head: Seq,
-    step: OpeningStep,
-}
-
-enum OpeningStep {
-    Asking(Query<Bounds>),
-    Pausing(u64),
-    /// Known; waits for dispatch to answer for all tenants.
-    Known(Start, Bounds),
-}
-
 impl Phase {
     fn has_page(&self) -> bool {
-        matches!(self, Self::Reading(..) | Self::Writing(_))
+        matches!(self, Self::Reading(..) | Self::Writing)
+    }
+
+    /// Whether `open` was written.
+    fn is_open(&self) -> bool {
+        !matches!(self, Self::Hello(_) | Self::Opening(_))
     }
 }
 
@@ -150,22 +121,28 @@ enum Step {
 }
 
 impl Subscriber {
-    pub(crate) fn new(shard: Rc<Shard>, (slot, members, record): (u32, Members, Arc<Record>), resume: Resume) -> Self {
+    pub(crate) fn new(
+        shard: Rc<Shard>,
+        (slot, members, record): (u32, Members, Arc<Record>),
+        resume: Resume,
+        lease: Lease,
+    ) -> Self {
         let head = shard.shared().log.head();
-        let tenants = shard.core().tenants(&members);
-        let step = OpeningStep::Asking(bounds(&shard, tenants));
-        let phase = Phase::Hello(Box::new(Opening { resume, head, step }));
+        let phase = Phase::Hello(Box::new(Opening::new(&shard, &members, resume, head)));
         record.moved(head);
         Self {
             shard,
             slot,
             members,
             record,
+            lease,
+            warned: false,
             cursor: head,
             delivered: head,
             handed: 0,
             told: Seq::ZERO,
             source: Source::Tail,
+            meter: Meter::default(),
             phase,
         }
     }
@@ -175,9 +152,17 @@ impl Subscriber {
         self.cursor
     }
 
+    /// Part of the bytes that were yielded last was taken. Whoever hands a long piece on in slices says so by this, and
+    /// the stream does not count as one that takes nothing.
+    pub fn keeps_taking(&self) {
+        if !matches!(self.phase, Phase::Done) {
+            self.shard.core().handed(self.slot);
+        }
+    }
+
     /// What was handed out by the last poll is on its way.
     fn taken(&mut self) {
-        let handed = std::mem::take(&mut self.handed);
+        let handed = mem::take(&mut self.handed);
         if handed == 0 {
             return;
         }
@@ -197,15 +182,23 @@ impl Subscriber {
 
     /// Hands bytes out.
     fn hand(&mut self, bytes: Bytes) -> Poll<Option<Bytes>> {
-        self.shard.core().wrote(self.slot);
+        if !matches!(self.phase, Phase::Done) {
+            let mut core = self.shard.core();
+            core.wrote(self.slot);
+            core.handed(self.slot);
+        }
         self.handed = bytes.len();
         Poll::Ready(Some(bytes))
     }
 
     /// The next thing to do. Pending only when whoever ends the waiting has the waker, or is the shard.
     fn step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
-        if let Phase::Hello(_) | Phase::Done = self.phase {
-            return Poll::Ready(self.begin_or_end());
+        // First of all, so that nothing is written once the lease has ended.
+        if let Some(step) = self.look_at_lease() {
+            return Poll::Ready(step);
+        }
+        if let Phase::Hello(_) = self.phase {
+            return Poll::Ready(self.hello());
         }
         let notice = self.shard.core().notice(self.slot, &mut self.members, self.cursor);
         if let Some(notice) = notice {
@@ -214,7 +207,7 @@ impl Subscriber {
         match &mut self.phase {
             Phase::Tail => self.tail(),
             Phase::Reading(..) => self.read(cx),
-            Phase::Writing(_) => Poll::Ready(self.write()),
+            Phase::Writing => Poll::Ready(self.write()),
             Phase::Opening(_) => self.open(cx),
             Phase::Pausing(until) => {
                 let until = *until;
@@ -226,19 +219,39 @@ impl Subscriber {
         }
     }
 
-    fn begin_or_end(&mut self) -> Step {
-        match std::mem::replace(&mut self.phase, Phase::Done) {
-            Phase::Hello(opening) => {
-                self.phase = Phase::Opening(opening);
-                Step::Write(written(|buffer| event::hello(buffer, fastrand::u32(event::RETRY))))
+    fn look_at_lease(&mut self) -> Option<Step> {
+        let shared = self.shard.shared();
+        let expired_at = match self.lease.standing(|| shared.wall.now()) {
+            Standing::Good => return None,
+            Standing::Expiring(_) if self.warned => return None,
+            Standing::Expiring(end) => {
+                self.shard.core().look_at_lease(self.slot, end.as_millis());
+                self.warned = self.phase.is_open();
+                return self.warned.then(|| Step::Write(written(|buffer| event::auth_expiring(buffer, end))));
             }
-            _ => Step::End,
+            Standing::Expired(end) => {
+                shared.metrics.leases_expired.inc();
+                Some(end)
+            }
+            Standing::Revoked => {
+                shared.metrics.leases_revoked.inc();
+                None
+            }
+        };
+        self.end();
+        Some(Step::Write(written(|buffer| event::auth_expired(buffer, expired_at))))
+    }
+
+    fn hello(&mut self) -> Step {
+        if let Phase::Hello(opening) = mem::replace(&mut self.phase, Phase::Done) {
+            self.phase = Phase::Opening(opening);
         }
+        Step::Write(written(|buffer| event::hello(buffer, fastrand::u32(event::RETRY))))
     }
 
     fn announce(&mut self, notice: Notice) -> Step {
-        Step::Write(match notice {
-            Notice::Status(tenant, status) => written(|buffer| event::upstream(buffer, &tenant, &status)),
+        match notice {
+            Notice::Status(tenant, status) => Step::Write(written(|buffer| event::upstream(buffer, &tenant, &status))),
             Notice::Removed(tenant) => {
                 if self.members.as_slice().is_empty() {
                     self.end();
@@ -246,16 +259,22 @@ impl Subscriber {
                     // It may hold pushes of the tenant that is gone: read again without it.
                     self.close_page(Phase::Tail);
                 }
-                written(|buffer| event::tenant_removed(buffer, &tenant))
+                Step::Write(written(|buffer| event::tenant_removed(buffer, &tenant)))
             }
-            Notice::Drain => {
-                self.end();
-                written(|buffer| event::shutdown(buffer, fastrand::u32(event::RETRY_DRAIN)))
+            Notice::Drain(leaving) => {
+                if leaving != Leaving::Told {
+                    self.end();
+                }
+                if leaving == Leaving::Ended {
+                    return Step::End;
+                }
+                Step::Write(written(|buffer| event::shutdown(buffer, fastrand::u32(event::RETRY_DRAIN))))
             }
-        })
+        }
     }
 
     fn tail(&mut self) -> Poll<Step> {
+        let config = &self.shard.shared().config;
         let mut core = self.shard.core();
         match core.take(&self.members, self.cursor) {
             Take::Piece(piece) => {
@@ -269,132 +288,27 @@ impl Subscriber {
                 Poll::Pending
             }
             Take::Behind(upto) => {
+                if let Some(until) = self.meter.wait(core.now()) {
+                    core.pause(self.slot, until);
+                    self.phase = Phase::Pausing(until);
+                    return Poll::Ready(Step::Again);
+                }
                 let query = ReadQuery {
                     tenants: core.tenants(&self.members),
                     after: self.cursor,
                     upto,
-                    limit: self.shard.shared().config.replay_page,
-                    max_bytes: core.open_page(),
+                    limit: config.replay_page,
+                    max_bytes: core.open_page(self.slot),
                 };
                 drop(core);
                 if self.source == Source::Tail {
                     self.source = Source::Journal;
                     self.shard.shared().metrics.replays.inc();
                 }
-                self.phase = Phase::Reading(read(&self.shard, query), upto);
+                self.phase = Phase::Reading(paging::query(&self.shard, query), upto);
                 Poll::Ready(Step::Again)
             }
         }
-    }
-
-    fn read(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
-        let Phase::Reading(query, upto) = &mut self.phase else { return Poll::Ready(Step::Again) };
-        let upto = *upto;
-        match ready!(query.as_mut().poll(cx)) {
-            Ok(page) if page.more && page.pushes.is_empty() => {
-                self.pause(&"a page without pushes says that there are more");
-            }
-            Ok(page) => {
-                self.shard.core().tally.journal_read();
-                let gap = self.trimmed(page.trimmed, page.oldest);
-                self.phase = Phase::Writing(Box::new(Replay::new(page, upto, gap)));
-            }
-            Err(error) => self.pause(&error),
-        }
-        Poll::Ready(Step::Again)
-    }
-
-    /// Retention can overtake a slow stream at any page.
-    fn trimmed(&mut self, trimmed: Seq, oldest: Option<Seq>) -> Option<Gap> {
-        if trimmed <= self.cursor.max(self.told) {
-            return None;
-        }
-        self.told = trimmed;
-        GapReason::Expired.count(&self.shard.shared().metrics);
-        let cursor = |seq| Cursor { epoch: self.shard.shared().log.epoch.clone(), seq };
-        let requested = cursor(self.cursor).to_string();
-        Some(Gap { reason: GapReason::Expired, requested, oldest: oldest.map(cursor) })
-    }
-
-    fn write(&mut self) -> Step {
-        let Phase::Writing(replay) = &mut self.phase else { return Step::Again };
-        let piece = replay.piece(self.shard.encoder(), self.shard.shared().config.joined_write);
-        if let Some(position) = piece.as_ref().and_then(|piece| piece.position) {
-            self.cursor = position;
-        }
-        if replay.is_done() {
-            self.cursor = self.cursor.max(replay.end());
-            self.close_page(Phase::Tail);
-        }
-        let Some(piece) = piece else {
-            self.record.moved(self.cursor);
-            return Step::Again;
-        };
-        self.shard.core().tally.replayed(piece.count);
-        Step::Write(piece.bytes)
-    }
-
-    fn open(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
-        let Phase::Opening(opening) = &mut self.phase else { return Poll::Ready(Step::Again) };
-        match &mut opening.step {
-            OpeningStep::Asking(query) => {
-                match ready!(query.as_mut().poll(cx)) {
-                    Ok(bounds) => {
-                        let epoch = &self.shard.shared().log.epoch;
-                        let start = start(&opening.resume, epoch, opening.head, &bounds);
-                        opening.step = OpeningStep::Known(start, bounds);
-                        self.shard.core().tally.journal_read();
-                    }
-                    Err(error) => self.pause(&error),
-                }
-                Poll::Ready(Step::Again)
-            }
-            OpeningStep::Pausing(until) => {
-                let until = *until;
-                ready!(self.resumed(until));
-                let tenants = self.shard.core().tenants(&self.members);
-                let query = bounds(&self.shard, tenants);
-                if let Phase::Opening(opening) = &mut self.phase {
-                    opening.step = OpeningStep::Asking(query);
-                }
-                Poll::Ready(Step::Again)
-            }
-            OpeningStep::Known(start, bounds) => {
-                if !self.shard.core().is_registered(&self.members) {
-                    return Poll::Pending;
-                }
-                let (start, bounds) = (start.clone(), *bounds);
-                Poll::Ready(Step::Write(self.opened(&start, &bounds)))
-            }
-        }
-    }
-
-    /// The prelude. `gap` goes before `open`, whose id the browser keeps: cut in between, it asks as before and is
-    /// told again.
-    fn opened(&mut self, start: &Start, bounds: &Bounds) -> Bytes {
-        let shared = self.shard.shared();
-        let states = self.shard.core().open(&mut self.members);
-        let known = |(tenant, status): (_, Option<_>)| (tenant, status.unwrap_or_else(|| shared.unpublished.clone()));
-        let tenants: Vec<_> = states.into_iter().map(known).collect();
-        let open = Open {
-            epoch: &shared.log.epoch,
-            position: start.position,
-            oldest: bounds.oldest,
-            newest: bounds.newest,
-            tenants: &tenants,
-        };
-        let bytes = written(|buffer| {
-            if let Some(gap) = &start.gap {
-                gap.reason.count(&shared.metrics);
-                event::gap(buffer, gap);
-            }
-            event::open(buffer, &open);
-        });
-        self.cursor = start.position;
-        self.delivered = start.position;
-        self.told = start.told;
-        self.phase = Phase::Tail;
-        bytes
     }
 
     /// The journal can't be read: waits a little. The stream neither ends nor skips anything.
@@ -405,7 +319,7 @@ impl Subscriber {
         core.pause(self.slot, until);
         drop(core);
         if let Phase::Opening(opening) = &mut self.phase {
-            opening.step = OpeningStep::Pausing(until);
+            opening.pause(until);
         } else {
             self.close_page(Phase::Pausing(until));
         }
@@ -416,23 +330,13 @@ impl Subscriber {
         if core.now() < until {
             return Poll::Pending;
         }
-        core.pause(self.slot, u64::MAX);
+        core.pause(self.slot, NEVER);
         Poll::Ready(())
-    }
-
-    /// Ends the reading of a page.
-    fn close_page(&mut self, next: Phase) {
-        self.phase = next;
-        self.shard.core().close_page();
     }
 
     /// Unsubscribes; nothing more will come.
     fn end(&mut self) {
-        if !matches!(self.phase, Phase::Done) {
-            if self.phase.has_page() {
-                self.close_page(Phase::Done);
-            }
-            self.phase = Phase::Done;
+        if !matches!(mem::replace(&mut self.phase, Phase::Done), Phase::Done) {
             self.shard.leave(self.slot, &mut self.members);
         }
     }
@@ -443,6 +347,14 @@ impl Stream for Subscriber {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let this = self.get_mut();
+        if matches!(this.phase, Phase::Done) {
+            return Poll::Ready(None);
+        }
+        if !this.shard.core().asks(this.slot) {
+            // It was given up. Its channels may be others by now.
+            this.end();
+            return Poll::Ready(None);
+        }
         this.taken();
         loop {
             match this.step(cx) {
@@ -475,14 +387,4 @@ fn written(write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
     let mut buffer = Vec::new();
     write(&mut buffer);
     buffer.into()
-}
-
-fn bounds(shard: &Shard, tenants: Vec<TenantId>) -> Query<Bounds> {
-    let journal = Arc::clone(&shard.shared().log.journal);
-    Box::pin(async move { journal.bounds(tenants).await })
-}
-
-fn read(shard: &Shard, query: ReadQuery) -> Query<Page> {
-    let journal = Arc::clone(&shard.shared().log.journal);
-    Box::pin(async move { journal.read(query).await })
 }

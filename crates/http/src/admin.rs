@@ -26,7 +26,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         Endpoint::at(probes::HEALTHZ).get(probes::healthz),
         Endpoint::at(probes::READYZ).get(probes::readyz),
         Endpoint::at("/metrics").get(metrics::exposition),
-        Endpoint::at("/api/openapi.json").get(openapi::description),
+        Endpoint::at("/api/openapi.json").get(openapi::admin),
         Endpoint::at("/api/tenants").get(tenants::list::list),
         Endpoint::at("/api/tenants/{id}")
             .get(tenants::one::get)

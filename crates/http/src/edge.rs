@@ -1,19 +1,26 @@
-use std::time::Duration;
+use std::{
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use actix_web::{
     Error, HttpResponse, ResponseError as _,
-    body::{BoxBody, MessageBody},
+    body::{BodySize, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::header,
+    http::{ConnectionType, header},
     middleware::Next,
-    web,
+    web::{self, Bytes},
 };
 use serde::Serialize;
 
 use crate::{
+    Lifecycle, Phase, StreamLimits, cors,
     metrics::{HttpCounts, Listener},
     policy::LivePolicy,
     problem::{CONTENT_TYPE, Problem},
+    transport::{InHand, Traffic},
 };
 
 /// Bytes of a request's body on the admin listener. The largest are a tenant's settings with its certificate, the chain of it,
@@ -29,6 +36,8 @@ pub(crate) struct Edge {
     pub(crate) policy: LivePolicy,
     /// How long a request's body may take to arrive.
     pub(crate) body_timeout: Duration,
+    /// Whether the gateway is about to stop.
+    pub(crate) lifecycle: Lifecycle,
     /// Where responses are counted.
     pub(crate) counts: HttpCounts,
 }
@@ -42,26 +51,66 @@ impl Edge {
         }
     }
 
+    /// Whether a request is within what may be sent.
+    fn check(&self, request: &ServiceRequest) -> Result<(), Problem> {
+        let StreamLimits { url, headers, .. } = self.policy.get().limits;
+        if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > url) {
+            return Err(Problem::UrlTooLong { limit: url });
+        }
+        if request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() > headers {
+            return Err(Problem::HeadersTooLarge { limit: headers });
+        }
+        if declared_length(request) > self.body_limit() as u64 {
+            return Err(self.too_large());
+        }
+        Ok(())
+    }
+
     /// A body is larger than this listener takes.
     pub(crate) fn too_large(&self) -> Problem {
         Problem::BodyTooLarge { limit: self.body_limit(), listener: self.listener }
     }
 }
 
-/// Refuses bodies that say of themselves that they are too large, makes every error a problem document, whoever made
-/// it, and counts responses.
+/// Refuses requests that are too large, makes every error a problem document, whoever made it, lets pages of other origins
+/// read what they may, and counts responses.
 pub(crate) async fn edge(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let edge = request.app_data::<web::Data<Edge>>().expect("both listeners are built with it").clone();
-    let response = if declared_length(&request) > edge.body_limit() as u64 {
-        request.into_response(edge.too_large().error_response())
-    } else {
-        as_problem(next.call(request).await?.map_into_boxed_body())
+    let in_hand = request.conn_data::<Rc<Traffic>>().map(Traffic::begin);
+    let mut response = match edge.check(&request) {
+        Err(problem) => request.into_response(problem.error_response()),
+        Ok(()) => as_problem(next.call(request).await?.map_into_boxed_body()),
     };
+    if edge.listener == Listener::Public {
+        cors::annotate(&mut response, &edge.policy.get().cors_origins);
+    }
+    if edge.lifecycle.phase() == Phase::Draining {
+        // The next request should go where it will be answered. HTTP/2 has no such word; the end of the connection says it.
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
     edge.counts.response(edge.listener, response.status());
-    Ok(response)
+    Ok(response.map_body(|_, body| BoxBody::new(Answer { body, _in_hand: in_hand })))
+}
+
+/// A response's body, by which its connection knows when it is written.
+struct Answer {
+    body: BoxBody,
+    _in_hand: Option<InHand>,
+}
+
+impl MessageBody for Answer {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_next(cx)
+    }
 }
 
 /// What a listener answers to paths that it does not have.

@@ -1,5 +1,7 @@
 use std::{io, net::SocketAddr};
 
+use crate::TlsError;
+
 /// Why the listeners could not be opened, or stopped by themselves.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
@@ -18,6 +20,9 @@ pub enum HttpError {
         /// The address as configured.
         addr: SocketAddr,
     },
+    /// The certificate of the public listener can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A listener ended although nobody stopped it.
     #[error("the http server failed: {0}")]
     Serve(#[source] io::Error),

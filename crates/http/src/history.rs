@@ -36,8 +36,7 @@ struct Entry<'a> {
 pub(crate) async fn history(request: HttpRequest, public: Data<Public>) -> Result<HttpResponse, Problem> {
     let tenant: TenantId = request.match_info().query("tenant").parse()?;
     let query = Query::of(&request);
-    let grant = public.auth.authenticate(&request, &query, Intent::Read).await?;
-    grant.check(std::slice::from_ref(&tenant))?;
+    public.auth.authorize(&request, &query, Intent::Read, std::slice::from_ref(&tenant)).await?;
     let journal = &*public.deps.journal;
     let epoch = journal.epoch();
     let after = position(query.get("after"), &epoch)?;

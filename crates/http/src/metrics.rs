@@ -19,7 +19,9 @@ use pushgate_fanout::FanoutMetrics;
 use pushgate_journal::{Health, Journal, JournalMetrics};
 use pushgate_upstream::{Directory, UpstreamMetrics};
 
-use crate::{Deps, lifecycle::Phase, limits::Limit, problem::Problem, process::Process};
+use crate::{
+    Deps, auth::AuthCounts, lifecycle::Phase, limits::Limit, problem::Problem, process::Process, tls::Certificate,
+};
 
 /// The media type of the exposition (`OpenMetrics` 1.0), which Prometheus understands.
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -35,6 +37,8 @@ pub(crate) struct HttpCounts {
     refused: Family<RefusedLabels, Counter>,
     /// Streams that were handed to the fan-out.
     pub(crate) streams_opened: Counter,
+    /// What is counted about access.
+    pub(crate) auth: AuthCounts,
 }
 
 /// One of the two listeners.
@@ -64,6 +68,8 @@ pub(crate) enum Refusal {
     Phase(Phase),
     /// It would be over a limit.
     Limit(Limit),
+    /// The keys of its token are not fetched yet.
+    KeysUnknown,
 }
 
 impl Refusal {
@@ -73,6 +79,7 @@ impl Refusal {
             Self::Phase(Phase::Ready) => "ready",
             Self::Phase(Phase::Draining) => "draining",
             Self::Limit(limit) => limit.as_str(),
+            Self::KeysUnknown => "keys_unknown",
         }
     }
 }
@@ -82,10 +89,11 @@ impl Default for HttpCounts {
         let refused = Family::default();
         // A rate needs a zero to begin with; a sample that appears with 1 looks like no change at all.
         let phases = [Phase::Starting, Phase::Draining].map(Refusal::Phase);
-        for refusal in phases.into_iter().chain(Limit::ALL.map(Refusal::Limit)) {
+        let others = [Refusal::KeysUnknown];
+        for refusal in phases.into_iter().chain(Limit::ALL.map(Refusal::Limit)).chain(others) {
             drop(refused.get_or_create(&RefusedLabels { reason: refusal.as_str() }));
         }
-        Self { responses: Family::default(), refused, streams_opened: Counter::default() }
+        Self { responses: Family::default(), refused, streams_opened: Counter::default(), auth: AuthCounts::default() }
     }
 }
 
@@ -106,7 +114,7 @@ impl HttpCounts {
 }
 
 impl Metrics {
-    pub(crate) fn new(deps: &Deps, counts: &HttpCounts) -> Self {
+    pub(crate) fn new(deps: &Deps, counts: &HttpCounts, tls: Option<&Certificate>) -> Self {
         let mut all = Self(Registry::default());
         all.journal(&deps.journal.metrics());
         all.fanout(&deps.fanout.metrics());
@@ -117,6 +125,9 @@ impl Metrics {
         all.0.register_collector(Box::new(Connections(Arc::clone(&deps.directory))));
         all.0.register_collector(Box::new(Store(Arc::clone(&deps.journal))));
         all.0.register_collector(Box::new(ProcessCollector));
+        if let Some(certificate) = tls {
+            all.0.register_collector(Box::new(Expiry(certificate.clone())));
+        }
         all
     }
 
@@ -191,6 +202,20 @@ impl Metrics {
         self.add("pushgate_http_responses", "Responses begun, by listener and status", m.responses.clone());
         self.add("pushgate_http_streams_opened", "Streams opened", m.streams_opened.clone());
         self.add("pushgate_http_streams_refused", "Streams told to come back, by reason", m.refused.clone());
+        self.auth(&m.auth);
+    }
+
+    fn auth(&mut self, m: &AuthCounts) {
+        self.add(
+            "pushgate_auth_refused",
+            "Requests that their credentials did not admit, by reason",
+            m.refused.clone(),
+        );
+        self.add("pushgate_auth_jwks_fetches", "Fetches of the keys of tokens, by outcome", m.jwks_fetches.clone());
+        self.add("pushgate_auth_tickets_issued", "Tickets given out", m.tickets_issued.clone());
+        self.add("pushgate_auth_tickets_redeemed", "Tickets redeemed", m.tickets_redeemed.clone());
+        let help = "Redeemed tickets whose token is too long for a cookie";
+        self.add("pushgate_auth_cookies_too_long", help, m.cookies_too_long.clone());
     }
 }
 
@@ -245,6 +270,20 @@ impl Collector for Store {
         let metric = ConstGauge::new(u64::from(writable));
         let help = "1 while the journal can write, else 0";
         metric.encode(encoder.encode_descriptor("pushgate_journal_writable", help, None, metric.metric_type())?)
+    }
+}
+
+/// When the certificate that is shown now expires.
+#[derive(Debug)]
+struct Expiry(Certificate);
+
+impl Collector for Expiry {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let Some(expires) = self.0.expires() else { return Ok(()) };
+        let metric = ConstGauge::new(expires);
+        let name = "pushgate_http_certificate_expiry_time_seconds";
+        let help = "When the certificate of the public listener expires, in seconds since 1970";
+        metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)
     }
 }
 

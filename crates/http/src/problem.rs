@@ -138,6 +138,9 @@ pub(crate) enum Problem {
     /// A subscriber's token, cookie or ticket does not count.
     #[error("{0}")]
     InvalidToken(&'static str),
+    /// No token can be checked.
+    #[error("the keys that tokens are signed with could not be fetched yet")]
+    KeysUnknown,
     /// A token does not name the tenant.
     #[error("the token does not name the tenant \"{0}\"")]
     Forbidden(TenantId),

@@ -1,13 +1,14 @@
 use std::{
     net::{SocketAddr, TcpListener},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use actix_web::{
-    App, HttpServer,
+    App,
     dev::{Server, ServerHandle},
     middleware::from_fn,
+    rt::time::sleep,
     web::Data,
 };
 use futures_util::future;
@@ -22,19 +23,14 @@ use crate::{
     metrics::{HttpCounts, Listener, Metrics},
     policy::LivePolicy,
     public::{self, Public, Shared},
+    serve::Serve,
     socket,
+    tls::Certificate,
 };
 
-/// Connections of one worker thread. Far above what a thread can serve well, so that the limit on open files, which the
-/// operator sees and sets, is the one that counts.
-const CONNECTIONS_PER_WORKER: usize = 250_000;
-
-/// How long a connection may be idle between two requests; above the 60 s of common proxies, so that the proxy closes
-/// first and never sends into a closing connection.
-const IDLE: Duration = Duration::from_secs(75);
-
-/// How long a connection that is closed by us may take to say goodbye.
-const GOODBYE: Duration = Duration::from_secs(2);
+/// How long connections whose handshake had begun may take to come in once no further one may begin: a round trip round the
+/// world, and some time for a busy thread to fetch them.
+const LAST_HANDSHAKES: Duration = Duration::from_millis(250);
 
 /// Seconds that a stop waits for what subscribers are being sent. Streams have ended before, by the fan-out's drain.
 const PUBLIC_STOP_SECONDS: u64 = 2;
@@ -52,6 +48,8 @@ pub struct Http {
     public: Server,
     admin: Server,
     shared: Shared,
+    tls: Option<Certificate>,
+    listener: Listening,
 }
 
 /// Stops the listeners from elsewhere, and gives them other settings.
@@ -60,39 +58,53 @@ pub struct HttpHandle {
     public: ServerHandle,
     admin: ServerHandle,
     shared: Shared,
+    tls: Option<Certificate>,
+    listener: Listening,
 }
+
+/// The public listener's socket beside the one that the server has, until it is to be closed for good.
+type Listening = Arc<Mutex<Option<TcpListener>>>;
 
 /// Opens both listeners at once, so that a mistake in either is known before anything is served.
 ///
 /// # Errors
-/// An address can't be listened on, or the admin listener would be open to others without a token.
+/// An address can't be listened on, the certificate can't be used, or the admin listener would be open to others without a
+/// token.
 pub fn bind(config: HttpConfig, deps: Deps) -> Result<Http, HttpError> {
     if config.admin.token.is_none() && !config.admin.bind.ip().is_loopback() {
         return Err(HttpError::TokenRequired { addr: config.admin.bind });
     }
+    let tls = config.public.tls.as_ref().map(TlsConfig::load).transpose()?.map(Certificate::new);
     let public = open(config.public.bind)?;
     let admin = open(config.admin.bind)?;
     let (public_addr, admin_addr) = (local_addr(&public)?, local_addr(&admin)?);
     tracing::info!(public = %public_addr, admin = %admin_addr, "listeners are open");
     let counts = HttpCounts::default();
-    let metrics = Metrics::new(&deps, &counts);
-    let auth = Auth::new(&config.policy.auth, deps.fanout.clone());
+    let metrics = Metrics::new(&deps, &counts, tls.as_ref());
     let policy = LivePolicy::new(config.policy.clone());
-    let shared = Shared { policy, auth, limits: Limits, counts };
+    let auth = Auth::new(policy.clone(), deps.fanout.clone(), counts.auth.clone());
+    let shared = Shared { policy, auth, limits: Limits::default(), counts };
     let admin = admin_server(admin, &config, deps.clone(), metrics, &shared)?;
-    let public = public_server(public, config.public, deps, &shared)?;
-    Ok(Http { public_addr, admin_addr, public, admin, shared })
+    let listener = Arc::new(Mutex::new(Some(public.try_clone().map_err(HttpError::Serve)?)));
+    let public = public_server(public, config.public, deps, (&shared, tls.as_ref()))?;
+    Ok(Http { public_addr, admin_addr, public, admin, shared, tls, listener })
 }
 
 impl Http {
     /// A handle that stops both listeners.
     pub fn handle(&self) -> HttpHandle {
-        HttpHandle { public: self.public.handle(), admin: self.admin.handle(), shared: self.shared.clone() }
+        HttpHandle {
+            public: self.public.handle(),
+            admin: self.admin.handle(),
+            shared: self.shared.clone(),
+            tls: self.tls.clone(),
+            listener: Arc::clone(&self.listener),
+        }
     }
 
     /// The way by which fetched keys get in.
     pub fn remote_keys(&self) -> RemoteKeys {
-        RemoteKeys
+        RemoteKeys::new(self.shared.auth.clone())
     }
 
     /// Serves until [`HttpHandle::stop`].
@@ -114,12 +126,15 @@ impl std::fmt::Debug for Http {
 }
 
 impl HttpHandle {
-    /// Takes other settings of the public listener, and reads the certificate again. Streams that may stay go on.
+    /// Takes other settings of the public listener, and reads the certificate again. Streams that may stay go on. A listener
+    /// that began without TLS goes on without, and the other way round: that takes a restart.
     ///
     /// # Errors
     /// The certificate can't be used: the one before stays, and so do all other settings.
     pub fn reload(&self, policy: Policy, tls: Option<&TlsConfig>) -> Result<(), TlsError> {
-        let _ = tls;
+        if let (Some(certificate), Some(config)) = (&self.tls, tls) {
+            certificate.set(config.load()?);
+        }
         self.shared.auth.reload(&policy.auth);
         self.shared.policy.set(policy);
         Ok(())
@@ -127,16 +142,30 @@ impl HttpHandle {
 
     /// Takes no new connections on the public listener: those that came until now are served, and none is reset. Streams
     /// and requests under way go on, until [`HttpHandle::stop`].
-    #[expect(clippy::unused_async, reason = "scaffold")]
+    ///
+    /// On Linux whoever tries to connect from now on gets no answer, tries again, and finds the next process there, or
+    /// nobody. Elsewhere connections are taken and answered until the stop.
     pub async fn close_public(&self) {
-        let _ = self;
+        let refused = match &*self.listener() {
+            Some(listener) => socket::refuse_silently(listener),
+            None => return,
+        };
+        match refused {
+            Ok(()) => sleep(LAST_HANDSHAKES).await,
+            Err(error) => tracing::debug!(%error, "connections are taken until the stop"),
+        }
     }
 
     /// Stops both listeners, the admin one last, so that probes see the drain to its end. Requests under way have a few
     /// seconds; end the streams before, by the fan-out's drain.
     pub async fn stop(&self) {
+        drop(self.listener().take());
         self.public.stop(true).await;
         self.admin.stop(true).await;
+    }
+
+    fn listener(&self) -> std::sync::MutexGuard<'_, Option<TcpListener>> {
+        self.listener.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -149,19 +178,24 @@ fn local_addr(listener: &TcpListener) -> Result<SocketAddr, HttpError> {
 }
 
 /// A body may take as long as a head: both are small here.
-fn edge_data(listener: Listener, config: &PublicConfig, shared: &Shared) -> Data<Edge> {
-    let body_timeout = config.head_timeout;
-    Data::new(Edge { listener, policy: shared.policy.clone(), body_timeout, counts: shared.counts.clone() })
+fn edge_data(listener: Listener, config: &PublicConfig, deps: &Deps, shared: &Shared) -> Data<Edge> {
+    Data::new(Edge {
+        listener,
+        policy: shared.policy.clone(),
+        body_timeout: config.head_timeout,
+        lifecycle: deps.lifecycle.clone(),
+        counts: shared.counts.clone(),
+    })
 }
 
 fn public_server(
     listener: TcpListener,
     config: PublicConfig,
     deps: Deps,
-    shared: &Shared,
+    (shared, tls): (&Shared, Option<&Certificate>),
 ) -> Result<Server, HttpError> {
     let config = Arc::new(config);
-    let edge_data = edge_data(Listener::Public, &config, shared);
+    let edge_data = edge_data(Listener::Public, &config, &deps, shared);
     let (settings, shared) = (Arc::clone(&config), shared.clone());
     // Runs once on each worker thread, inside its runtime: what it makes need not leave the thread.
     let app = move || {
@@ -171,21 +205,15 @@ fn public_server(
             .wrap(from_fn(edge))
             .configure(|app| public::routes(app, public, &settings))
     };
-    let stall_timeout = config.stall_timeout;
-    let server = HttpServer::new(app)
-        .workers(config.workers.max(1))
-        .max_connections(CONNECTIONS_PER_WORKER)
-        .keep_alive(IDLE)
-        .client_request_timeout(config.head_timeout)
-        .client_disconnect_timeout(GOODBYE)
-        // A subscriber that hung up is gone at once, not at the next failed write.
-        .h1_allow_half_closed(false)
-        .on_connect(move |connection, _| socket::prepare(connection, stall_timeout))
-        .shutdown_timeout(PUBLIC_STOP_SECONDS)
-        .disable_signals()
-        .listen(listener)
-        .map_err(HttpError::Serve)?;
-    Ok(server.run())
+    let serve = Serve {
+        name: "public",
+        workers: config.workers,
+        head_timeout: config.head_timeout,
+        stall_timeout: config.stall_timeout,
+        stop_seconds: PUBLIC_STOP_SECONDS,
+        tls: tls.cloned(),
+    };
+    serve.server(listener, app).map_err(HttpError::Serve)
 }
 
 fn admin_server(
@@ -196,7 +224,7 @@ fn admin_server(
     shared: &Shared,
 ) -> Result<Server, HttpError> {
     let access = Data::new(config.admin.token.clone().map_or(Access::Loopback, Access::Token));
-    let edge_data = edge_data(Listener::Admin, &config.public, shared);
+    let edge_data = edge_data(Listener::Admin, &config.public, &deps, shared);
     let (deps, metrics) = (Data::new(deps), Data::new(metrics));
     let app = move || {
         App::new()
@@ -206,17 +234,13 @@ fn admin_server(
             .wrap(from_fn(edge))
             .configure(|app| admin::routes(app, deps.clone(), metrics.clone()))
     };
-    let stall_timeout = config.public.stall_timeout;
-    let server = HttpServer::new(app)
-        .workers(1)
-        .keep_alive(IDLE)
-        .client_request_timeout(config.public.head_timeout)
-        .client_disconnect_timeout(GOODBYE)
-        .h1_allow_half_closed(false)
-        .on_connect(move |connection, _| socket::prepare(connection, stall_timeout))
-        .shutdown_timeout(ADMIN_STOP_SECONDS)
-        .disable_signals()
-        .listen(listener)
-        .map_err(HttpError::Serve)?;
-    Ok(server.run())
+    let serve = Serve {
+        name: "admin",
+        workers: 1,
+        head_timeout: config.public.head_timeout,
+        stall_timeout: config.public.stall_timeout,
+        stop_seconds: ADMIN_STOP_SECONDS,
+        tls: None,
+    };
+    serve.server(listener, app).map_err(HttpError::Serve)
 }

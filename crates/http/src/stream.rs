@@ -68,8 +68,11 @@ async fn open(request: &HttpRequest, public: &Public, named: &[TenantId]) -> Res
     if let Err(limit) = public.limits.knock(&policy.limits, address) {
         return refuse(request, public, Refusal::Limit(limit));
     }
-    let grant = public.auth.authenticate(request, &Query::of(request), Intent::Stream).await?;
-    grant.check(named)?;
+    let grant = match public.auth.authorize(request, &Query::of(request), Intent::Stream, named).await {
+        // This is no fault of whoever asks, and passes.
+        Err(Problem::KeysUnknown) => return refuse(request, public, Refusal::KeysUnknown),
+        grant => grant?,
+    };
     let tenants = present(&public.deps.directory, named)?;
     if phase == Phase::Draining && !accepts_events(request.headers()) {
         return refuse(request, public, Refusal::Phase(phase));
@@ -150,6 +153,7 @@ fn refuse(request: &HttpRequest, public: &Public, refusal: Refusal) -> Result<Ht
         return Err(match refusal {
             Refusal::Phase(phase) => Problem::NotServing(phase),
             Refusal::Limit(limit) => Problem::OverLimit(limit),
+            Refusal::KeysUnknown => Problem::KeysUnknown,
         });
     }
     let retry = fastrand::u128(RETRY.0.as_millis()..=RETRY.1.as_millis());

@@ -29,8 +29,8 @@ pub(crate) async fn word(
 ) -> Result<HttpResponse, Problem> {
     let (tenant, push_id) = path.into_inner();
     let tenant: TenantId = tenant.parse()?;
-    let grant = public.auth.authenticate(&request, &Query::of(&request), Intent::Change).await?;
-    grant.check(std::slice::from_ref(&tenant))?;
+    let named = std::slice::from_ref(&tenant);
+    public.auth.authorize(&request, &Query::of(&request), Intent::Change, named).await?;
     if public.deps.lifecycle.phase() == Phase::Starting {
         return Err(Problem::NotServing(Phase::Starting));
     }

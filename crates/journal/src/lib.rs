@@ -26,7 +26,7 @@ pub use error::{JournalError, Unavailable};
 pub use health::Health;
 pub use metrics::JournalMetrics;
 pub use quarantined::{QuarantineQuery, Quarantined, QuarantinedRaw};
-pub use query::{Bounds, HistoryItem, Page, ReadQuery};
+pub use query::{Bounds, HistoryItem, Page, ReadQuery, Since};
 pub use tenant::StoredTenant;
 
 use std::{future::Future, pin::Pin, sync::Arc};
@@ -85,11 +85,14 @@ pub trait Journal: Send + Sync {
     /// The journal could not be read.
     fn bounds(&self, tenants: Vec<TenantId>) -> BoxFuture<'_, Result<Bounds, JournalError>>;
 
-    /// The oldest kept push of these tenants that was received at `time` or later; nothing when there is none.
+    /// Where the pushes of these tenants begin that were received at `time` or later.
+    ///
+    /// A tenant's pushes are taken to be in the order of their times, as they are unless the wall clock was set back. Where
+    /// it was, the answer is one of the places at which the time is passed.
     ///
     /// # Errors
-    /// The journal can't be read at the moment, or is closed.
-    fn since(&self, tenants: Vec<TenantId>, time: Timestamp) -> BoxFuture<'_, Result<Option<Seq>, JournalError>>;
+    /// The journal could not be read.
+    fn since(&self, tenants: Vec<TenantId>, time: Timestamp) -> BoxFuture<'_, Result<Since, JournalError>>;
 
     /// What is kept about tenants beside their pushes, by id.
     ///

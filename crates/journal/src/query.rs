@@ -50,3 +50,13 @@ pub struct Bounds {
     /// The highest position of these tenants that was ever trimmed, `Seq::ZERO` when none was.
     pub trimmed: Seq,
 }
+
+/// Where the pushes of some tenants begin that were received at some time or later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Since {
+    /// The oldest kept one; nothing when there is none.
+    pub first: Option<Seq>,
+    /// Whether some of them may have been trimmed: of one of the tenants pushes were, and none that is older than the
+    /// time is kept above those.
+    pub trimmed: bool,
+}

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use self::state::{Kept, State};
 use crate::{
     Append, AppendOutcome, Appended, Bounds, BoxFuture, CommitSink, Health, HistoryItem, Journal, JournalError,
-    JournalMetrics, Page, QuarantineQuery, Quarantined, QuarantinedRaw, ReadQuery, StoredTenant, Unavailable,
+    JournalMetrics, Page, QuarantineQuery, Quarantined, QuarantinedRaw, ReadQuery, Since, StoredTenant, Unavailable,
 };
 
 /// A [`Journal`] without a disk: an append is committed before its future is ready, and a test decides what goes wrong.
@@ -176,12 +176,8 @@ impl Journal for MemoryJournal {
         })
     }
 
-    fn since(&self, tenants: Vec<TenantId>, time: Timestamp) -> BoxFuture<'_, Result<Option<Seq>, JournalError>> {
-        Box::pin(async move {
-            let gate = self.lock();
-            let mut kept = gate.state.kept.iter().filter(|(_, kept)| tenants.contains(&kept.push.tenant));
-            Ok(kept.find(|(_, kept)| kept.push.received_at >= time).map(|(seq, _)| *seq))
-        })
+    fn since(&self, tenants: Vec<TenantId>, time: Timestamp) -> BoxFuture<'_, Result<Since, JournalError>> {
+        Box::pin(async move { Ok(self.lock().state.since(&tenants, time)) })
     }
 
     fn tenants(&self) -> BoxFuture<'_, Result<Vec<StoredTenant>, JournalError>> {

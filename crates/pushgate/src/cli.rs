@@ -4,6 +4,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use pushgate_simulator::{AccountConfig, AccountFaults, SimulatorError};
 
+use crate::{tail, token};
+
 const AFTER: &str = "\
 Configuration is TOML in layers: built-in defaults, each --config file in order, then environment variables such as
 PUSHGATE__SERVER__BIND. No file is read unless it is named. RUST_LOG sets what is logged, such as RUST_LOG=debug.
@@ -35,7 +37,8 @@ pub(crate) enum LogFormat {
 pub(crate) enum Command {
     /// Run the gateway
     #[command(after_help = "Example:\n  pushgate serve --config /etc/pushgate/pushgate.toml\n\
-        \nSIGTERM and SIGINT drain and stop; SIGHUP reads the settings again and applies what changed in the tenants.")]
+        \nSIGTERM and SIGINT drain and stop; SIGHUP reads the settings again and applies what changed of tenants, access, limits \
+        and certificates.")]
     Serve(ConfigArgs),
     /// Run simulator and gateway in one process, on loopback; needs no configuration and leaves nothing behind
     Demo,
@@ -50,6 +53,12 @@ pub(crate) enum Command {
     /// Validate the configuration, list every mistake, print what is in force with secrets redacted
     #[command(after_help = "Example:\n  pushgate check --config base.toml --config local.toml")]
     Check(ConfigArgs),
+    /// Follow streams in the terminal: resume, reconnect, confirm
+    #[command(after_help = tail::AFTER)]
+    Tail(tail::TailArgs),
+    /// Mint an access token for these tenants
+    #[command(after_help = token::AFTER)]
+    Token(token::TokenArgs),
     /// Ask the gateway of this configuration whether it is ready: exit status 0 or 1
     Health(ConfigArgs),
     /// Maintain the journal of a gateway that is stopped
@@ -151,7 +160,8 @@ mod tests {
     #[test]
     fn only_commands_that_work_are_listed() {
         let names: Vec<_> = Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
-        assert_eq!(names, ["serve", "demo", "simulate", "check", "health", "journal", "completions"]);
+        let all = ["serve", "demo", "simulate", "check", "tail", "token", "health", "journal", "completions"];
+        assert_eq!(names, all);
     }
 
     #[test]
@@ -214,6 +224,16 @@ mod tests {
             &["pushgate", "simulate", "--faults", "silent"],
             &["pushgate", "simulate", "--faults", r#"{"fragments":1}"#],
             &["pushgate", "check", "--log-format", "xml"],
+            &["pushgate", "tail"],
+            &["pushgate", "tail", "A"],
+            &["pushgate", "tail", "a", "--since", "yesterday"],
+            &["pushgate", "tail", "a", "--url", "push.example.com"],
+            &["pushgate", "tail", "a", "--token", "secret"],
+            &["pushgate", "token"],
+            &["pushgate", "token", "A"],
+            &["pushgate", "token", "a", "--expires", "1"],
+            &["pushgate", "token", "a", "--expires", "11years"],
+            &["pushgate", "token", "a", "--algorithm", "none"],
         ] {
             assert_eq!(Cli::try_parse_from(bad).unwrap_err().exit_code(), 2, "{bad:?}");
         }

@@ -26,7 +26,7 @@ pub(crate) fn run(admin: SocketAddr) -> Result<(), Failure> {
 }
 
 /// An address that listens everywhere is asked on loopback.
-fn reachable(bind: SocketAddr) -> SocketAddr {
+pub(crate) fn reachable(bind: SocketAddr) -> SocketAddr {
     let ip = match bind.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

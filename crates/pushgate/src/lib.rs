@@ -14,6 +14,7 @@ mod failure;
 pub mod gateway;
 mod health;
 mod journal;
+mod jwks;
 pub mod limits;
 mod output;
 pub mod reload;
@@ -21,7 +22,9 @@ mod serve;
 pub mod settings;
 mod simulate;
 mod stop;
+mod tail;
 mod telemetry;
+mod token;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -56,8 +59,10 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Demo => demo::run().map_err(Failure::Runtime),
         Command::Simulate(args) => simulate::run(args),
         Command::Check(args) => check::run(&load(&args)?),
+        Command::Tail(args) => tail::run(args),
         Command::Health(args) => health::run(Settings::admin_bind(&args.files, &process_env())?),
         Command::Journal(JournalCommand::NewEpoch(args)) => journal::new_epoch(&load(&args)?),
+        Command::Token(args) => token::run(&args),
         Command::Completions { shell } => output::completions(shell),
     }
 }

@@ -15,6 +15,12 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     Ok(written.context("standard output can't be written")?)
 }
 
+/// Prints a line for people to standard error, beside a result that a program reads.
+pub(crate) fn note(text: &str) {
+    // The result is out; whoever closed this does not want to know.
+    let _ = writeln!(io::stderr().lock(), "pushgate: {text}");
+}
+
 /// Prints why a command failed to standard error.
 pub(crate) fn complain(failure: &Failure) {
     // There is nobody left to tell.

@@ -1,8 +1,8 @@
-//! Reloading: the settings are read again, and the tenants become what they say now.
+//! Reloading: the settings are read again, and the gateway becomes what they say now.
 //!
 //! SIGHUP asks for it, and so does a change in the folder of tenants. Settings with a mistake change nothing. Of valid
-//! ones the tenants are applied, and what tenants take over from `[upstream]`; what else differs is named, because it needs
-//! a restart. One reload at a time: however often it is asked for meanwhile, one more follows. Begin reading at
+//! ones the tenants are applied, what tenants take over from `[upstream]`, and the policy of the public listener: who may
+//! subscribe, how much, and its certificate. What else differs is named, because it needs a restart. One reload at a time: however often it is asked for meanwhile, one more follows. Begin reading at
 //! [`Reloader::reload`].
 
 mod debounce;
@@ -10,6 +10,7 @@ mod running;
 mod watch;
 
 use std::{
+    net::SocketAddr,
     panic::AssertUnwindSafe,
     path::{Path, PathBuf},
     sync::Arc,
@@ -17,15 +18,20 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
+use pushgate_http::{HttpHandle, TlsError};
 use pushgate_upstream::{Reloaded, Tenants};
 use tokio::{
     signal::unix::Signal,
     sync::{Notify, oneshot},
 };
 
-use crate::settings::{Mistakes, RequestReader, Settings, Sources};
+use crate::{
+    jwks::{KeySource, Signpost},
+    settings::{Mistakes, RequestReader, Settings, Sources},
+};
 
 pub(crate) use running::Running;
+use running::Seen;
 use watch::{FolderWatch, Rhythm};
 
 /// Why a reload changed nothing.
@@ -37,25 +43,39 @@ pub enum ReloadError {
     /// They could not be read at all: the system gives no thread, or reading panicked.
     #[error("the settings could not be read")]
     Unread,
+    /// They would let everybody subscribe on an address that others can reach: valid settings for the address that they
+    /// name, but the listener keeps the one that it was started with.
+    #[error("auth.mode = \"none\" needs a restart together with server.bind: {0} can be reached by others")]
+    Exposed(SocketAddr),
+    /// The certificate can't be used by now.
+    #[error(transparent)]
+    Certificate(#[from] TlsError),
     /// The gateway starts or stops.
     #[error("the gateway starts or stops")]
     NotRunning,
 }
 
+/// What of a gateway a reload changes.
+pub(crate) struct Parts {
+    pub(crate) http: HttpHandle,
+    pub(crate) tenants: Tenants,
+    pub(crate) reader: Arc<RequestReader>,
+    pub(crate) signpost: Signpost,
+}
+
 /// Reloads the settings of a running gateway.
 pub struct Reloader {
     running: Running,
-    tenants: Tenants,
-    reader: Arc<RequestReader>,
+    parts: Parts,
     /// The folder of tenants changed.
     changed: Arc<Notify>,
     watch: Option<(PathBuf, FolderWatch)>,
 }
 
 impl Reloader {
-    /// Of a gateway that runs like this, with these tenants.
-    pub(crate) fn new(running: Running, tenants: Tenants, reader: Arc<RequestReader>) -> Self {
-        Self { running, tenants, reader, changed: Arc::default(), watch: None }
+    /// Of a gateway that runs like this.
+    pub(crate) fn new(running: Running, parts: Parts) -> Self {
+        Self { running, parts, changed: Arc::default(), watch: None }
     }
 
     /// Reloads at each hangup and whenever the folder of tenants changes, until the future is dropped.
@@ -77,7 +97,7 @@ impl Reloader {
     /// Reads the settings again and applies what can be applied to a running gateway. What it did is logged.
     ///
     /// # Errors
-    /// The settings have mistakes: nothing changed.
+    /// The settings have mistakes, or can't be applied to this gateway: nothing changed.
     pub async fn reload(&mut self) -> Result<Reloaded, ReloadError> {
         match load(self.running.sources().clone()).await {
             Ok(settings) => self.apply(settings).await,
@@ -87,13 +107,19 @@ impl Reloader {
     }
 
     async fn apply(&mut self, settings: Settings) -> Result<Reloaded, ReloadError> {
-        let restart = self.running.needs_restart(&settings);
-        let Settings { tenants, tenants_dir, tenant_defaults, sources, .. } = settings;
-        // First, because the tenants of the admin API are read again as well.
-        self.reader.set_defaults(tenant_defaults);
-        let reloaded = self.tenants.reload(tenants).await.map_err(|_| ReloadError::NotRunning)?;
+        self.running.check_exposure(&settings)?;
+        let (source, seen) = (KeySource::of(&settings), Seen::of(&settings));
+        let (restart, keys) = (self.running.needs_restart(&seen), self.running.policy_changes(&seen));
+        let Settings { http, tenants, tenants_dir, tenant_defaults, sources, .. } = settings;
+        // First, because it is all that can still fail: it reads the certificate again.
+        self.parts.http.reload(http.policy, http.public.tls.as_ref())?;
+        self.running.set_applied(seen);
+        self.parts.signpost.point_to(source);
+        // Before the tenants, because those of the admin API are read again as well.
+        self.parts.reader.set_defaults(tenant_defaults);
+        let reloaded = self.parts.tenants.reload(tenants).await.map_err(|_| ReloadError::NotRunning)?;
         let Reloaded { added, changed, removed, unchanged, stale } = reloaded;
-        tracing::info!(added, changed, removed, unchanged, stale, "settings reloaded");
+        tracing::info!(added, changed, removed, unchanged, stale, keys = %keys.join(", "), "settings reloaded");
         if !restart.is_empty() {
             tracing::warn!(keys = %restart.join(", "), "a change of these settings needs a restart");
         }
@@ -150,7 +176,9 @@ fn log_refusal(error: &ReloadError) {
             let mistakes = mistakes.len();
             tracing::error!(mistakes, "reload refused: the settings are not valid, nothing changed");
         }
-        ReloadError::Unread => tracing::error!("reload refused: the settings could not be read, nothing changed"),
+        ReloadError::Unread | ReloadError::Exposed(_) | ReloadError::Certificate(_) => {
+            tracing::error!(%error, "reload refused: nothing changed");
+        }
         ReloadError::NotRunning => tracing::info!("nothing was reloaded: the gateway starts or stops"),
     }
 }

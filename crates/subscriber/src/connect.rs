@@ -6,10 +6,29 @@ use rustls::ClientConfig;
 /// Responses kept open at a time by one client; 0 is no limit: each stream has its own.
 const UNLIMITED: usize = 0;
 
-/// A client whose requests end without a response head after `timeout`.
+/// What becomes of a redirect.
+enum Redirects {
+    Followed,
+    Answers,
+}
+
+/// A client whose requests end without a response head after `timeout`. As a browser's, its streams follow redirects.
 pub(crate) fn client(timeout: Duration, tls: Option<&Arc<ClientConfig>>) -> Client {
+    build(timeout, tls, &Redirects::Followed)
+}
+
+/// The same for single requests, to which a redirect is an answer like others.
+pub(crate) fn direct_client(timeout: Duration, tls: Option<&Arc<ClientConfig>>) -> Client {
+    build(timeout, tls, &Redirects::Answers)
+}
+
+fn build(timeout: Duration, tls: Option<&Arc<ClientConfig>>, redirects: &Redirects) -> Client {
     let connector = Connector::new().limit(UNLIMITED).timeout(timeout).handshake_timeout(timeout);
-    let builder = Client::builder().timeout(timeout);
+    let builder = match redirects {
+        Redirects::Followed => Client::builder(),
+        Redirects::Answers => Client::builder().disable_redirects(),
+    };
+    let builder = builder.timeout(timeout);
     match tls {
         // A stream holds its connection for itself, so HTTP/2 would gain nothing.
         Some(tls) => {

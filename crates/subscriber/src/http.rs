@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::{
     HttpError,
-    connect::{checked_url, client},
+    connect::{checked_url, direct_client},
 };
 
 /// How single requests are made.
@@ -36,7 +36,7 @@ impl Default for HttpConfig {
     }
 }
 
-/// Makes single requests. Not `Send`; cloning shares its connections.
+/// Makes single requests, without following redirects. Not `Send`; cloning shares its connections.
 #[derive(Clone)]
 pub struct HttpClient {
     client: Client,
@@ -73,7 +73,13 @@ pub async fn post_json(url: &str, body: &Value) -> Result<Response, HttpError> {
 impl HttpClient {
     /// A client for requests of this kind.
     pub fn new(config: HttpConfig) -> Self {
-        Self { client: client(config.timeout, config.tls.as_ref()), config }
+        Self { client: direct_client(config.timeout, config.tls.as_ref()), config }
+    }
+
+    /// The same client, its connections included, with another token.
+    #[must_use]
+    pub fn with_bearer(&self, bearer: Option<SecretString>) -> Self {
+        Self { client: self.client.clone(), config: HttpConfig { bearer, ..self.config.clone() } }
     }
 
     /// Gets `url`.
@@ -132,6 +138,7 @@ async fn exchange(request: ClientRequest, body: Option<&Value>, max_body: usize)
     let headers = response.headers().iter();
     let headers = headers.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())));
     let (status, headers) = (response.status().as_u16(), headers.collect());
+    let declared = response.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let mut body = Vec::new();
     while let Some(chunk) = response.next().await {
         let chunk: Bytes = chunk.map_err(|error: PayloadError| HttpError::Unreachable(error.to_string()))?;
@@ -139,6 +146,10 @@ async fn exchange(request: ClientRequest, body: Option<&Value>, max_body: usize)
             return Err(HttpError::TooLarge);
         }
         body.extend_from_slice(&chunk);
+    }
+    // The client takes the end of the connection for the end of the body.
+    if declared.is_some_and(|declared: usize| body.len() < declared) {
+        return Err(HttpError::Unreachable("the body ended early".to_owned()));
     }
     Ok(Response { status, headers, body: body.into() })
 }
@@ -209,6 +220,14 @@ mod tests {
             let server = RawServer::start(["HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n12345"]);
             let client = HttpClient::new(HttpConfig { max_body: 4, ..HttpConfig::default() });
             assert_eq!(client.get(&server.url("/")).await.unwrap_err(), HttpError::TooLarge);
+        });
+    }
+
+    #[test]
+    fn half_a_body_is_no_response() {
+        run(async {
+            let server = RawServer::start(["HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\n1234"]);
+            assert!(matches!(get(&server.url("/")).await, Err(HttpError::Unreachable(_))));
         });
     }
 

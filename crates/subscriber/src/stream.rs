@@ -133,7 +133,7 @@ impl EventStream {
     /// A stream that connects when it is first asked for an item.
     ///
     /// # Errors
-    /// [`StreamError::Config`]: the URL or a header can't be used.
+    /// [`StreamError::Config`]: the URL, a header or the token can't be used.
     pub fn connect(config: StreamConfig) -> Result<Self, StreamError> {
         checked_url(&config.url, config.tls.as_ref()).map_err(StreamError::Config)?;
         for (name, value) in &config.headers {
@@ -143,6 +143,7 @@ impl EventStream {
                 return Err(StreamError::Config(format!("header {name:?} can't be sent")));
             }
         }
+        config.bearer.as_ref().map_or(Ok(()), check_bearer)?;
         Ok(Self {
             client: client(config.connect_timeout, config.tls.as_ref()),
             phase: Phase::Waiting(Box::pin(sleep(Duration::ZERO))),
@@ -159,6 +160,16 @@ impl EventStream {
             Phase::Open(open) => open.parser.last_event_id(),
             _ => &self.last_event_id,
         }
+    }
+
+    /// Sends another token from the next connect on; a stream that is open goes on with the one that it was opened with.
+    ///
+    /// # Errors
+    /// [`StreamError::Config`]: the token can't be sent. The one before stays.
+    pub fn set_bearer(&mut self, bearer: Option<SecretString>) -> Result<(), StreamError> {
+        bearer.as_ref().map_or(Ok(()), check_bearer)?;
+        self.config.bearer = bearer;
+        Ok(())
     }
 
     fn request(&self) -> ClientRequest {
@@ -281,6 +292,13 @@ impl fmt::Debug for EventStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventStream").field("config", &self.config).finish_non_exhaustive()
     }
+}
+
+/// RFC 6750, section 2.1, asks for less than this; what matters is that nothing breaks the header.
+fn check_bearer(bearer: &SecretString) -> Result<(), StreamError> {
+    let text = bearer.expose_secret();
+    let valid = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if valid { Ok(()) } else { Err(StreamError::Config("the token can't be sent in a header".to_owned())) }
 }
 
 async fn open(request: ClientRequest) -> Outcome {

@@ -86,8 +86,7 @@ test('each page gets what came after its own cursor, once and in order, whatever
       await moves[name]();
     }
     moves.thaw();
-    push(1);
-    for (const { page } of pages) await until(`the end, ${steps}`, () => last(page) === all.at(-1));
+    for (const { page, from } of pages) await until(`the end of ${steps}`, () => page.pushes.length >= all.length - from);
     for (const { page, from } of pages) {
       assert.deepEqual(page.pushes, all.slice(from), steps.join());
       assert.deepEqual(page.gaps, []);

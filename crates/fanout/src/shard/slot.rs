@@ -1,18 +1,72 @@
 use std::task::Waker;
 
-/// What a shard keeps of one subscriber, so that it can wake it.
-#[derive(Debug, Default)]
+use crate::replay::Replay;
+
+/// A time that never comes.
+pub(crate) const NEVER: u64 = u64::MAX;
+/// [`Slot::end_at`] of a stream that came during a drain: it ends as soon as it was told.
+pub(crate) const AT_ONCE: u64 = 0;
+
+/// What a shard keeps of one subscriber, so that it can wake it, or do without it. Times are in milliseconds of the
+/// shard's clock.
+#[derive(Debug)]
 pub(crate) struct Slot {
     /// The stream's id in the roster.
     pub(crate) id: u64,
     /// Set while the subscriber waits; taken when it is woken, so that nobody is woken twice.
     pub(crate) waker: Option<Waker>,
-    /// When a heartbeat is due, in milliseconds of the shard's clock.
+    /// When a heartbeat is due.
     pub(crate) heartbeat_at: u64,
-    /// When a pause ends that the subscriber asked for; `u64::MAX` without one.
+    /// When a pause ends that the subscriber asked for.
     pub(crate) resume_at: u64,
+    /// When its lease is to be looked at, in milliseconds of the wall clock.
+    pub(crate) lease_at: u64,
+    /// When it ends because of a drain.
+    pub(crate) end_at: u64,
+    /// When it counts as stalled; set while it has something to take and does not ask.
+    pub(crate) stall_at: u64,
+    /// The page of the journal that it waits for or writes. It is here so that it can be taken from a stream that never
+    /// asks again.
+    pub(crate) page: Option<Box<Replay>>,
     /// For each of its tenants, the place in the channel's list of members.
     pub(crate) places: Places,
+}
+
+impl Slot {
+    pub(crate) fn new(id: u64, places: Places) -> Self {
+        Self {
+            id,
+            waker: None,
+            heartbeat_at: NEVER,
+            resume_at: NEVER,
+            lease_at: NEVER,
+            end_at: NEVER,
+            stall_at: NEVER,
+            page: None,
+            places,
+        }
+    }
+
+    /// Its waker, if it waits. Woken, it is expected to ask before `stall_at`.
+    pub(crate) fn wake(&mut self, stall_at: u64) -> Option<Waker> {
+        let waker = self.waker.take()?;
+        self.stall_at = self.stall_at.min(stall_at);
+        Some(waker)
+    }
+
+    /// Whether something is to be done about it, at `now` and at `wall`.
+    pub(crate) fn is_due(&self, now: u64, wall: u64) -> bool {
+        now >= self.heartbeat_at.min(self.resume_at).min(self.end_at) || wall >= self.lease_at
+    }
+
+    pub(crate) fn has_stalled(&self, now: u64) -> bool {
+        now >= self.stall_at
+    }
+
+    /// It was given up: its subscriber has still to learn of it, and then to free the slot.
+    pub(crate) fn is_given_up(&self) -> bool {
+        matches!(self.places, Places::Nowhere)
+    }
 }
 
 /// Most subscribers have one tenant, which needs no allocation.
@@ -20,12 +74,8 @@ pub(crate) struct Slot {
 pub(crate) enum Places {
     One(u32),
     Many(Box<[u32]>),
-}
-
-impl Default for Places {
-    fn default() -> Self {
-        Self::One(0)
-    }
+    /// The stream was given up.
+    Nowhere,
 }
 
 impl Places {
@@ -37,6 +87,7 @@ impl Places {
         match self {
             Self::One(place) => *place,
             Self::Many(places) => places[nth as usize],
+            Self::Nowhere => 0,
         }
     }
 
@@ -44,6 +95,7 @@ impl Places {
         match self {
             Self::One(place) => *place = to,
             Self::Many(places) => places[nth as usize] = to,
+            Self::Nowhere => {}
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use pushgate_journal::{
     Append, Bounds, BoxFuture, Health, HistoryItem, Journal, JournalError, JournalMetrics, Page, QuarantineQuery,
-    Quarantined, QuarantinedRaw, ReadQuery, StoredTenant, Unavailable, testing::MemoryJournal,
+    Quarantined, QuarantinedRaw, ReadQuery, Since, StoredTenant, Unavailable, testing::MemoryJournal,
 };
 use pushgate_model::{Epoch, Seq, TenantId, Timestamp};
 use tokio::sync::watch;
@@ -22,6 +22,7 @@ pub(super) struct Gate {
 struct State {
     mode: Mode,
     waiting: Vec<Waker>,
+    reads: usize,
 }
 
 /// What happens to reads.
@@ -49,6 +50,11 @@ impl Gate {
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// How many pages were asked for.
+    pub(super) fn reads(&self) -> usize {
+        self.state().reads
     }
 
     async fn pass<T>(&self, read: BoxFuture<'_, Result<T, JournalError>>) -> Result<T, JournalError> {
@@ -97,6 +103,7 @@ impl Journal for Gate {
     }
 
     fn read(&self, query: ReadQuery) -> BoxFuture<'_, Result<Page, JournalError>> {
+        self.state().reads += 1;
         Box::pin(self.pass(self.journal.read(query)))
     }
 
@@ -113,7 +120,7 @@ impl Journal for Gate {
         Box::pin(self.pass(self.journal.bounds(tenants)))
     }
 
-    fn since(&self, tenants: Vec<TenantId>, time: Timestamp) -> BoxFuture<'_, Result<Option<Seq>, JournalError>> {
+    fn since(&self, tenants: Vec<TenantId>, time: Timestamp) -> BoxFuture<'_, Result<Since, JournalError>> {
         Box::pin(self.pass(self.journal.since(tenants, time)))
     }
 

@@ -2,10 +2,14 @@
 
 mod blips;
 mod delivery;
+mod drains;
 mod events;
 mod gate;
+mod leases;
 mod listing;
+mod rates;
 mod seam;
+mod stalls;
 mod streams;
 mod world;
 

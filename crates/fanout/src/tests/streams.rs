@@ -274,7 +274,10 @@ fn a_removed_tenant_ends_its_streams_and_leaves_the_others() {
 #[test]
 fn a_slow_reader_falls_back_to_the_journal_and_catches_up() {
     worker(|| async {
-        let config = FanoutConfig { tail_bytes_per_tenant: 1_000, replay_page: 7, ..FanoutConfig::default() };
+        // The clock jumps whenever the worker waits for dispatch.
+        let stall_timeout = Duration::from_secs(u64::from(u32::MAX));
+        let config =
+            FanoutConfig { tail_bytes_per_tenant: 1_000, replay_page: 7, stall_timeout, ..FanoutConfig::default() };
         let gateway = Gateway::start(config);
         let mut slow = gateway.subscribed(&["a"], Resume::Live).await;
         let mut fast = gateway.subscribed(&["a"], Resume::Live).await;

@@ -5,7 +5,7 @@ use std::{
     rc::Rc,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
     time::{Duration, Instant},
@@ -29,6 +29,7 @@ use crate::{
     message::{Command, Message},
     outlet,
     queue::{Batch, Lanes, Queue},
+    wall::Wall,
 };
 
 /// Everything between the journal and the streams, in one thread and without a clock: each step is taken by hand.
@@ -48,6 +49,8 @@ pub(super) struct World {
     base: Instant,
     /// In milliseconds after `base`.
     now: u64,
+    /// What the wall clock shows.
+    pub(super) wall: Arc<AtomicU64>,
 }
 
 /// A range that was told as delivered: of a tenant, above the first position, up to and with the second.
@@ -73,6 +76,8 @@ pub(super) struct TestStream {
     pub(super) events: Vec<(Event, Seq)>,
     /// What was told because of this stream, with how many of its events had been written before.
     pub(super) delivered: Vec<(Range, usize)>,
+    /// Written so far, comments included.
+    bytes: u64,
     pub(super) ended: bool,
 }
 
@@ -102,7 +107,10 @@ impl World {
         commits.extend(commit(&gate, &["c", "b"]));
         let journal: Arc<dyn Journal> = Arc::clone(&gate) as _;
         let sink = Arc::<Ranges>::default();
-        let shared = Arc::new(Shared::new(config.clone(), journal, queue, Arc::clone(&sink) as _));
+        let wall = Arc::<AtomicU64>::default();
+        let mut shared = Shared::new(config.clone(), journal, queue, Arc::clone(&sink) as _);
+        shared.wall = Wall::Set(Arc::clone(&wall));
+        let shared = Arc::new(shared);
         let dispatcher = Dispatcher::new(Arc::clone(&shared.log), shared.metrics.clone());
         let shards = (0..shards)
             .map(|_| {
@@ -125,6 +133,7 @@ impl World {
             shards,
             base: Instant::now(),
             now: 0,
+            wall,
         }
     }
 
@@ -168,6 +177,14 @@ impl World {
         self.dispatcher.catch_up();
     }
 
+    /// Lets dispatch and all shards do what waits, without a beat.
+    pub(super) fn pass(&mut self) {
+        self.dispatch(usize::MAX);
+        for shard in 0..self.shards.len() {
+            self.receive(shard, usize::MAX);
+        }
+    }
+
     /// Lets a shard take at most so many messages.
     pub(super) fn receive(&mut self, shard: usize, messages: usize) {
         let (shard, inbox) = &mut self.shards[shard];
@@ -183,8 +200,12 @@ impl World {
     }
 
     pub(super) fn subscribe(&mut self, shard: usize, tenants: &[&str], resume: Resume) {
+        self.subscribe_for(shard, tenants, resume, Lease::default());
+    }
+
+    pub(super) fn subscribe_for(&mut self, shard: usize, tenants: &[&str], resume: Resume, lease: Lease) {
         let tenants = tenants.iter().map(|id| tenant(id)).collect();
-        let request = Subscribe { tenants, resume, peer: Peer::default(), lease: Lease::default() };
+        let request = Subscribe { tenants, resume, peer: Peer::default(), lease };
         self.streams.push(TestStream {
             subscriber: Box::pin(self.shards[shard].0.subscribe(request.clone())),
             flag: Arc::new(Flag(AtomicBool::new(true))),
@@ -192,6 +213,7 @@ impl World {
             head: self.head(),
             events: Vec::new(),
             delivered: Vec::new(),
+            bytes: 0,
             ended: false,
         });
     }
@@ -215,13 +237,36 @@ impl World {
             let polled = stream.subscriber.as_mut().poll_next(&mut Context::from_waker(&waker));
             stream.delivered.extend(self.sink.0.lock().unwrap().drain(..).map(|range| (range, written)));
             match polled {
-                Poll::Ready(Some(piece)) => stream.events.extend(parse(&piece).into_iter().map(|e| (e, trimmed))),
+                Poll::Ready(Some(piece)) => {
+                    stream.bytes += piece.len() as u64;
+                    stream.events.extend(parse(&piece).into_iter().map(|e| (e, trimmed)));
+                }
                 Poll::Ready(None) => stream.ended = true,
                 // It may be woken again from now on. A wake-up during the poll would be seen by the next one anyway.
                 Poll::Pending => stream.flag.0.store(false, Ordering::Relaxed),
             }
         }
         stream.events.len() - before
+    }
+
+    /// The names of what a stream has written.
+    pub(super) fn names(&self, index: usize) -> Vec<&str> {
+        self.streams[index].events.iter().map(|(event, _)| event.name.as_str()).collect()
+    }
+
+    /// Bytes that were written to a stream.
+    pub(super) fn bytes(&self, index: usize) -> u64 {
+        self.streams[index].bytes
+    }
+
+    /// Part of what a stream wrote was taken.
+    pub(super) fn keeps_taking(&self, index: usize) {
+        self.streams[index].subscriber.keeps_taking();
+    }
+
+    /// Pages of the journal that a shard's streams hold.
+    pub(super) fn pages(&self, shard: usize) -> usize {
+        self.shards[shard].0.core().pages()
     }
 
     /// What a stream writes next, which it must.

@@ -1,5 +1,10 @@
 use std::time::Duration;
 
+use super::{VerifyKey, cookie};
+
+/// The longest name of a cookie, in bytes.
+const COOKIE_NAME_BYTES: usize = 128;
+
 /// `[auth]`: who may subscribe.
 #[derive(Clone, Debug)]
 pub struct AuthConfig {
@@ -45,15 +50,6 @@ pub enum Keys {
     },
 }
 
-/// One key and the one algorithm that it is for.
-#[derive(Clone, Debug)]
-pub struct VerifyKey;
-
-/// Why a text is no key, without repeating it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct KeyError(pub String);
-
 /// The name of a cookie (a token in the sense of RFC 9110, section 5.6.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CookieName(String);
@@ -69,35 +65,19 @@ pub enum SameSite {
     None,
 }
 
-impl VerifyKey {
-    /// The algorithms that keys may be for.
-    pub const ALGORITHMS: [&'static str; 4] = ["HS256", "RS256", "ES256", "EdDSA"];
-
-    /// One key: the secret of HS256 (at least 32 bytes), or a public key in PEM of the others.
-    ///
-    /// # Errors
-    /// The text is no key of this algorithm.
-    pub fn new(algorithm: &str, text: &str) -> Result<Self, KeyError> {
-        let _ = (algorithm, text);
-        Ok(Self)
-    }
-
-    /// The keys of a JWKS that can be used here; others are passed over.
-    ///
-    /// # Errors
-    /// The text is no JWKS, or holds no key that can be used.
-    pub fn set(jwks: &str) -> Result<Vec<Self>, KeyError> {
-        let _ = jwks;
-        Ok(Vec::new())
-    }
-}
-
 impl CookieName {
     /// Checks the name.
     ///
     /// # Errors
     /// What is allowed.
     pub fn new(name: &str) -> Result<Self, String> {
+        let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        if name.is_empty() || name.len() > COOKIE_NAME_BYTES || !name.bytes().all(token) {
+            return Err(format!("1 to {COOKIE_NAME_BYTES} letters, digits and !#$%&'*+-.^_`|~"));
+        }
+        if name == cookie::NAME {
+            return Err(format!("a name other than {}, which redeemed tickets set", cookie::NAME));
+        }
         Ok(Self(name.to_owned()))
     }
 

@@ -2,6 +2,7 @@ use actix_web::cookie::Cookie;
 use pushgate_fanout::Lease;
 use pushgate_model::TenantId;
 
+use super::refused::Refused;
 use crate::problem::Problem;
 
 /// What whoever asks may do.
@@ -22,9 +23,9 @@ pub(crate) struct Grant {
 /// The SHA-256 of a token: tells tokens apart without keeping them.
 pub(crate) type TokenDigest = [u8; 32];
 
-/// The tenants of a grant.
+/// The tenants that a token names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Scope {
+pub enum Scope {
     /// All that there are, and will be.
     All,
     /// These.
@@ -38,11 +39,17 @@ impl Grant {
     /// # Errors
     /// One of them is not in the token.
     pub(crate) fn check(&self, tenants: &[TenantId]) -> Result<(), Problem> {
-        match &self.scope {
-            Scope::All => Ok(()),
-            Scope::Some(granted) => match tenants.iter().find(|tenant| !granted.contains(tenant)) {
+        self.scope.check(tenants).map_err(Problem::from)
+    }
+}
+
+impl Scope {
+    pub(super) fn check(&self, tenants: &[TenantId]) -> Result<(), Refused> {
+        match self {
+            Self::All => Ok(()),
+            Self::Some(granted) => match tenants.iter().find(|tenant| !granted.contains(tenant)) {
                 None => Ok(()),
-                Some(tenant) => Err(Problem::Forbidden(tenant.clone())),
+                Some(tenant) => Err(Refused::Forbidden(tenant.clone())),
             },
         }
     }

@@ -35,9 +35,9 @@ pub(crate) struct ProblemDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     reason: Option<&'static str>,
-    /// The answer that stands (`already-answered`; on the public listener).
+    /// The answer that stands (`already-answered`, on the public listener).
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(ignore)]
+    #[schema(nullable = false)]
     answer: Option<&'static str>,
 }
 

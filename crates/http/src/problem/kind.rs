@@ -45,6 +45,7 @@ impl Problem {
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized"),
             Self::NoToken => (StatusCode::UNAUTHORIZED, "no-token", "No token"),
             Self::InvalidToken(_) => (StatusCode::UNAUTHORIZED, "invalid-token", "Invalid token"),
+            Self::KeysUnknown => (StatusCode::SERVICE_UNAVAILABLE, "keys-unknown", "Keys unknown"),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "Not in the token"),
             Self::NoPresence => (StatusCode::FORBIDDEN, "no-presence", "Not in the token"),
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign-origin", "Foreign origin"),

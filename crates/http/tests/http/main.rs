@@ -10,6 +10,7 @@ mod gateway;
 mod history;
 mod listeners;
 mod metrics;
+mod presence;
 mod probes;
 mod quarantine;
 mod settings;

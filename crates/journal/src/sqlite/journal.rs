@@ -20,12 +20,13 @@ use super::{
     readers::Readers,
     retention::Schedule,
     shared::Shared,
+    since,
     wal::Wal,
     writer::Writer,
 };
 use crate::{
     Append, Bounds, BoxFuture, CommitSink, Health, HistoryItem, Journal, JournalConfig, JournalError, JournalMetrics,
-    Page, QuarantineQuery, Quarantined, QuarantinedRaw, ReadQuery, StoredTenant, Unavailable,
+    Page, QuarantineQuery, Quarantined, QuarantinedRaw, ReadQuery, Since, StoredTenant, Unavailable,
 };
 
 /// The log in one `SQLite` database.
@@ -103,8 +104,8 @@ impl Journal for SqliteJournal {
         Box::pin(self.readers.run(move |conn| page::bounds(conn, &tenants)))
     }
 
-    fn since(&self, tenants: Vec<TenantId>, time: Timestamp) -> BoxFuture<'_, Result<Option<Seq>, JournalError>> {
-        Box::pin(self.readers.run(move |conn| page::since(conn, &tenants, time)))
+    fn since(&self, tenants: Vec<TenantId>, time: Timestamp) -> BoxFuture<'_, Result<Since, JournalError>> {
+        Box::pin(self.readers.run(move |conn| since::since(conn, &tenants, time)))
     }
 
     fn tenants(&self) -> BoxFuture<'_, Result<Vec<StoredTenant>, JournalError>> {

@@ -26,6 +26,7 @@ mod recovery;
 mod retention;
 mod schema;
 mod shared;
+mod since;
 #[cfg(test)]
 mod tests;
 mod trim;

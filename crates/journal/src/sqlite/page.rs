@@ -20,10 +20,10 @@ const HISTORY_BYTES: usize = 16 << 20;
 const CHUNK: (usize, usize) = (8, 256);
 
 /// A tenant as the snapshot knows it.
-struct Known {
+pub(super) struct Known {
     name: TenantId,
-    key: i64,
-    trimmed: Seq,
+    pub(super) key: i64,
+    pub(super) trimmed: Seq,
 }
 
 /// The keys of some tenants, in the order of seq.
@@ -120,18 +120,6 @@ pub(super) fn bounds(conn: &Connection, tenants: &[TenantId]) -> rusqlite::Resul
     Ok(bounds)
 }
 
-/// The oldest push of these tenants that was received at `time` or later.
-pub(super) fn since(conn: &Connection, tenants: &[TenantId], time: Timestamp) -> rusqlite::Result<Option<Seq>> {
-    let mut select = conn.prepare_cached("SELECT min(seq) FROM pushes WHERE tenant = ?1 AND received_at >= ?2")?;
-    let mut oldest: Option<Seq> = None;
-    for tenant in &known(conn, tenants)? {
-        let seq: Option<i64> =
-            select.query_row(params![tenant.key, time.as_millis().cast_signed()], |row| row.get(0))?;
-        oldest = oldest.into_iter().chain(seq.map(seq_from_sql)).min();
-    }
-    Ok(oldest)
-}
-
 /// The next pushes after a position, whosever they are.
 pub(super) fn all_after(conn: &Connection, after: Seq, limit: usize) -> rusqlite::Result<Vec<Arc<StoredPush>>> {
     let mut select = conn.prepare_cached(
@@ -191,7 +179,7 @@ impl<'a> Merge<'a> {
 }
 
 /// The tenants among `names` that ever had a push, each once.
-fn known(conn: &Connection, names: &[TenantId]) -> rusqlite::Result<Vec<Known>> {
+pub(super) fn known(conn: &Connection, names: &[TenantId]) -> rusqlite::Result<Vec<Known>> {
     let mut select = conn.prepare_cached("SELECT id, trimmed FROM tenants WHERE name = ?1")?;
     let mut names: Vec<&TenantId> = names.iter().collect();
     names.sort_unstable();
@@ -220,6 +208,6 @@ fn push_from_row(row: &Row<'_>, tenant: TenantId) -> rusqlite::Result<StoredPush
     })
 }
 
-fn seq_from_sql(column: i64) -> Seq {
+pub(super) fn seq_from_sql(column: i64) -> Seq {
     Seq::new(column.cast_unsigned()).unwrap_or(Seq::MAX)
 }

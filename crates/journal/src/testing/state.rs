@@ -4,11 +4,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use pushgate_model::{Answer, Push, PushId, Seq, StoredPush, TenantId};
+use pushgate_model::{Answer, Push, PushId, Seq, StoredPush, TenantId, Timestamp};
 
 use crate::{
     AnsweredBy, Append, AppendOutcome, Entry, Page, QuarantineEntry, QuarantineQuery, Quarantined, QuarantinedRaw,
-    ReadQuery, StoredTenant, recorded::Recorded,
+    ReadQuery, Since, StoredTenant, recorded::Recorded,
 };
 
 /// All that a journal in memory keeps.
@@ -78,6 +78,22 @@ impl State {
 
     pub(super) fn trimmed(&self, tenants: &[TenantId]) -> Seq {
         tenants.iter().filter_map(|tenant| self.trimmed.get(tenant)).max().copied().unwrap_or_default()
+    }
+
+    pub(super) fn since(&self, tenants: &[TenantId], time: Timestamp) -> Since {
+        let mut since = Since::default();
+        for tenant in tenants {
+            let mut older = Seq::ZERO;
+            for (seq, kept) in self.kept.iter().filter(|(_, kept)| kept.push.tenant == *tenant) {
+                if kept.push.received_at >= time {
+                    since.first = since.first.into_iter().chain([*seq]).min();
+                    break;
+                }
+                older = *seq;
+            }
+            since.trimmed |= self.trimmed.get(tenant).is_some_and(|trimmed| *trimmed > older);
+        }
+        since
     }
 
     pub(super) fn page(&self, query: &ReadQuery) -> Page {

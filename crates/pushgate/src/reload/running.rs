@@ -1,27 +1,71 @@
 use std::{
     fmt,
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::settings::{Effective, Settings, Sources, TenantDefaults};
+use super::ReloadError;
+use crate::settings::{Effective, Settings, Sources, TenantDefaults, is_loopback};
 
-/// What a gateway was started with, to tell what a change would need.
+/// What a gateway was started with and what was applied since, to tell what changes and what that needs.
 #[derive(Clone)]
 pub(crate) struct Running {
-    effective: Effective,
-    /// The one secret outside of tenants; `effective` does not show it.
-    admin_token: Option<SecretString>,
+    started: Seen,
+    applied: Seen,
+    bind: SocketAddr,
     tenants_dir: Option<PathBuf>,
     sources: Sources,
 }
 
-impl Running {
-    pub(crate) fn of(settings: &Settings) -> Self {
+/// Settings without tenants, to be compared with others.
+#[derive(Clone)]
+pub(super) struct Seen {
+    effective: Effective,
+    has_tls: bool,
+    /// What is secret; `effective` does not show it.
+    admin_token: Option<SecretString>,
+    auth_key: Option<SecretString>,
+    jwks: Option<SecretString>,
+}
+
+impl Seen {
+    pub(super) fn of(settings: &Settings) -> Self {
         Self {
             effective: settings.effective.without_lists(),
+            has_tls: settings.http.public.tls.is_some(),
             admin_token: settings.http.admin.token.clone(),
+            auth_key: settings.tokens.key.clone(),
+            jwks: settings.tokens.jwks.clone(),
+        }
+    }
+
+    /// The keys that are different there, secrets and what a file of keys holds included.
+    fn differences(&self, other: &Self) -> Vec<String> {
+        let mut keys = self.effective.differences(&other.effective);
+        let exposed = |secret: &Option<SecretString>| secret.as_ref().map(|secret| secret.expose_secret().to_owned());
+        for (key, ours, theirs) in [
+            ("admin.token", &self.admin_token, &other.admin_token),
+            ("auth.key", &self.auth_key, &other.auth_key),
+            ("auth.jwks_file", &self.jwks, &other.jwks),
+        ] {
+            let is_listed = keys.iter().any(|listed| listed.starts_with(key));
+            if !is_listed && exposed(ours) != exposed(theirs) {
+                keys.push(key.to_owned());
+            }
+        }
+        keys
+    }
+}
+
+impl Running {
+    pub(crate) fn of(settings: &Settings) -> Self {
+        let seen = Seen::of(settings);
+        Self {
+            started: seen.clone(),
+            applied: seen,
+            bind: settings.http.public.bind,
             tenants_dir: settings.tenants_dir.clone(),
             sources: settings.sources.clone(),
         }
@@ -37,16 +81,68 @@ impl Running {
         self.tenants_dir.as_deref()
     }
 
+    /// These settings are in force now, as far as they need no restart.
+    pub(super) fn set_applied(&mut self, seen: Seen) {
+        self.applied = seen;
+    }
+
+    /// Whether the address of the running listener is one on which these settings may let everybody subscribe.
+    ///
+    /// # Errors
+    /// It is not.
+    pub(super) fn check_exposure(&self, settings: &Settings) -> Result<(), ReloadError> {
+        let is_open = !settings.asks_for_tokens() && !settings.allow_insecure;
+        if is_open && !is_loopback(self.bind) { Err(ReloadError::Exposed(self.bind)) } else { Ok(()) }
+    }
+
     /// The keys that these settings change and that are read at a start only.
-    pub(super) fn needs_restart(&self, settings: &Settings) -> Vec<String> {
-        let mut keys = settings.effective.differences(&self.effective);
-        keys.retain(|key| !TenantDefaults::KEYS.contains(&key.as_str()));
-        let exposed = |token: &Option<SecretString>| token.as_ref().map(|token| token.expose_secret().to_owned());
-        let is_listed = keys.iter().any(|key| key.starts_with("admin.token"));
-        if !is_listed && exposed(&self.admin_token) != exposed(&settings.http.admin.token) {
-            keys.push("admin.token".to_owned());
-        }
+    pub(super) fn needs_restart(&self, seen: &Seen) -> Vec<String> {
+        let mut keys = seen.differences(&self.started);
+        let is_switched = seen.has_tls != self.started.has_tls;
+        keys.retain(|key| match Change::of(key) {
+            Change::Tenants | Change::Policy => false,
+            Change::Certificate => is_switched,
+            Change::Restart => true,
+        });
         keys
+    }
+
+    /// The keys of the public listener's policy that these settings change.
+    pub(super) fn policy_changes(&self, seen: &Seen) -> Vec<String> {
+        let mut keys = seen.differences(&self.applied);
+        let is_switched = seen.has_tls != self.started.has_tls;
+        keys.retain(|key| match Change::of(key) {
+            Change::Policy => true,
+            Change::Certificate => !is_switched,
+            Change::Tenants | Change::Restart => false,
+        });
+        keys
+    }
+}
+
+/// What a change of a key takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    /// It is in the tenants' settings, and applied to those that differ.
+    Tenants,
+    /// It is in the public listener's policy.
+    Policy,
+    /// It is read again by a listener that speaks TLS.
+    Certificate,
+    /// A restart.
+    Restart,
+}
+
+impl Change {
+    fn of(key: &str) -> Self {
+        match key {
+            key if TenantDefaults::KEYS.contains(&key) => Self::Tenants,
+            "server.cors_origins" | "server.trusted_proxies" => Self::Policy,
+            "server.limits.head_timeout" | "server.limits.replay_per_second" => Self::Restart,
+            key if key.starts_with("server.limits.") || key.starts_with("auth.") => Self::Policy,
+            key if key.starts_with("server.tls.") => Self::Certificate,
+            _ => Self::Restart,
+        }
     }
 }
 
@@ -57,53 +153,4 @@ impl fmt::Debug for Running {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn load(text: &str) -> Settings {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("pushgate.toml");
-        std::fs::write(&file, text).unwrap();
-        Settings::load(&[file], &[]).unwrap()
-    }
-
-    fn changes(old: &str, new: &str) -> Vec<String> {
-        Running::of(&load(old)).needs_restart(&load(new))
-    }
-
-    #[test]
-    fn what_is_read_at_a_start_only_needs_a_restart() {
-        let new = "server.bind = \"127.0.0.1:1\"\nserver.limits.body = \"1KiB\"\njournal.fsync = \"never\"\n\
-                   upstream.backoff.max = \"30s\"";
-        assert_eq!(changes("", new), ["server.bind", "server.limits.body", "journal.fsync", "upstream.backoff.max"]);
-        assert_eq!(changes(new, new), [""; 0]);
-        assert_eq!(changes(new, ""), changes("", new));
-    }
-
-    #[test]
-    fn tenants_and_what_they_take_over_need_no_restart() {
-        let folder = tempfile::tempdir().unwrap();
-        let new = format!(
-            "tenants_dir = {:?}\nupstream = {{ url = \"ws://h/\", ack = \"delivered\", ack_timeout = \"1s\", \
-             ack_on_timeout = \"none\", on_quarantine = \"ack\" }}\n[[tenants]]\nid = \"a\"",
-            folder.path()
-        );
-        assert_eq!(changes("", &new), [""; 0]);
-        assert_eq!(changes(&new, ""), [""; 0]);
-    }
-
-    #[test]
-    fn a_changed_admin_token_is_named_once_whatever_its_form() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("token");
-        std::fs::write(&file, "a").unwrap();
-        let by_file = format!("admin.token = {{ file = {file:?} }}");
-        let running = Running::of(&load(&by_file));
-        assert_eq!(running.needs_restart(&load(&by_file)), [""; 0]);
-        std::fs::write(&file, "b").unwrap();
-        assert_eq!(running.needs_restart(&load(&by_file)), ["admin.token"]);
-        assert_eq!(changes("admin.token = \"a\"", "admin.token = \"b\""), ["admin.token"]);
-        assert_eq!(changes("admin.token = \"a\"", &by_file), ["admin.token"]);
-        assert_eq!(changes("admin.token = \"a\"", ""), ["admin.token"]);
-    }
-}
+mod tests;

@@ -85,11 +85,11 @@ fn a_mistake_changes_nothing() {
     actix_rt::System::new().block_on(async {
         let gateway = config.start().await;
         let mut reloader = gateway.reloader();
-        let before = reloader.reader.read(&"x".parse().unwrap(), &serde_json::Map::new()).unwrap().config.answers;
+        let before = reloader.parts.reader.read(&"x".parse().unwrap(), &serde_json::Map::new()).unwrap().config.answers;
         config.write("upstream.ack = \"confirmed\"\n[[tenants]]\nid = \"b\"\n[[tenants]]\nid = \"c\"\nenabled = 1");
         assert!(matches!(reloader.reload().await, Err(ReloadError::Mistakes(_))));
         assert_eq!(ids(&gateway), ["a"]);
-        let after = reloader.reader.read(&"x".parse().unwrap(), &serde_json::Map::new()).unwrap().config.answers;
+        let after = reloader.parts.reader.read(&"x".parse().unwrap(), &serde_json::Map::new()).unwrap().config.answers;
         assert_eq!(before, after);
         gateway.run(async {}).await.unwrap();
     });
@@ -105,7 +105,7 @@ fn what_tenants_take_over_is_applied_to_all_of_them() {
         let mut reloader = gateway.reloader();
         config.write(&format!("upstream.ack = \"confirmed\"\n{tenants}"));
         assert_eq!(numbers(reloader.reload().await.unwrap()), [0, 1, 0, 1]);
-        let settings = reloader.reader.read(&"x".parse().unwrap(), &serde_json::Map::new()).unwrap();
+        let settings = reloader.parts.reader.read(&"x".parse().unwrap(), &serde_json::Map::new()).unwrap();
         assert_eq!(settings.config.answers.policy.as_str(), "confirmed");
         gateway.run(async {}).await.unwrap();
     });

@@ -16,14 +16,7 @@ pub(super) fn read(section: &mut Section<'_>) -> Option<AdminConfig> {
     Some(AdminConfig { bind: bind?, token })
 }
 
-/// `[auth]`: whether a public listener without authentication may be reached by others.
-pub(super) fn read_auth(section: &mut Section<'_>) -> Option<bool> {
-    let mode = section.choice("mode", &[("none", ())]);
-    let allow_insecure = section.flag("allow_insecure", None);
-    mode.and(allow_insecure)
-}
-
 /// Whether only this machine can reach it.
-pub(super) fn is_loopback(addr: SocketAddr) -> bool {
+pub(crate) fn is_loopback(addr: SocketAddr) -> bool {
     addr.ip().to_canonical().is_loopback()
 }

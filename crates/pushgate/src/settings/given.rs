@@ -58,6 +58,23 @@ impl Given {
         }
     }
 
+    /// The items, each under a path of its own, when it is a list of at most `max`. In the environment a text is one.
+    pub(super) fn items(&self, max: usize) -> Option<Vec<Self>> {
+        let item = |(index, kind, origin)| Self { path: format!("{}[{index}]", self.path), origin, kind };
+        let items: Vec<_> = match (&self.kind, &self.origin) {
+            (ValueKind::Array(values), _) => {
+                let values = values.iter().take(max + 1).enumerate();
+                values.map(|(index, value)| item((index, value.kind.clone(), origin_of(value)))).collect()
+            }
+            (ValueKind::String(text), Origin::Env(_)) => {
+                let texts = text.split(',').map(str::trim).filter(|text| !text.is_empty()).take(max + 1).enumerate();
+                texts.map(|(index, text)| item((index, text.into(), self.origin.clone()))).collect()
+            }
+            _ => return None,
+        };
+        Some(items).filter(|items| items.len() <= max)
+    }
+
     /// What a mistake shows of it.
     pub(super) fn shown(&self, shown: Shown) -> Option<String> {
         match shown {

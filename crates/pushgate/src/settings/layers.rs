@@ -22,9 +22,9 @@ const PREFIX: &str = "PUSHGATE";
 const SEPARATOR: &str = "__";
 /// Where the tree hangs while it is merged.
 const ROOT: &str = "root";
-/// The one secret outside of lists. A layer that gives it means it as a whole: `{ file = … }` must not be merged with
-/// an `{ env = … }` of a layer before.
-const SECRET: (&str, &str) = ("admin", "token");
+/// The secrets outside of lists. A layer that gives one means it as a whole: `{ file = … }` must not be merged with an
+/// `{ env = … }` of a layer before.
+const SECRETS: [(&str, &str); 2] = [("admin", "token"), ("auth", "key")];
 
 /// All layers as one tree, whose values tell their [`Origin`]. Files that can't be used are reported and left out.
 pub(super) fn merge(files: &[PathBuf], report: &Report<'_>) -> Map<String, Value> {
@@ -86,8 +86,7 @@ impl Tree {
         Self(path.split('.').rev().fold(value, nest))
     }
 
-    fn gives_secret(&self) -> bool {
-        let (section, key) = SECRET;
+    fn gives(&self, (section, key): (&str, &str)) -> bool {
         child(&self.0, section).and_then(|section| child(section, key)).is_some()
     }
 }
@@ -118,12 +117,14 @@ impl Source for Layer {
     }
 
     fn collect_to(&self, cache: &mut Value) -> Result<(), ConfigError> {
-        let (section, key) = SECRET;
-        if self.0.iter().any(Tree::gives_secret)
-            && let Some(section) = child_mut(cache, ROOT).and_then(|root| child_mut(root, section))
-            && let ValueKind::Table(section) = &mut section.kind
-        {
-            section.remove(key);
+        for secret in SECRETS {
+            let (section, key) = secret;
+            if self.0.iter().any(|tree| tree.gives(secret))
+                && let Some(section) = child_mut(cache, ROOT).and_then(|root| child_mut(root, section))
+                && let ValueKind::Table(section) = &mut section.kind
+            {
+                section.remove(key);
+            }
         }
         for tree in &self.0 {
             tree.collect_to(cache)?;

@@ -7,6 +7,9 @@
 
 mod admin;
 mod answers;
+mod auth;
+mod authorities;
+mod base_path;
 mod document;
 mod effective;
 mod folder;
@@ -16,7 +19,9 @@ mod identity;
 mod journal;
 mod layers;
 mod mistake;
+mod network;
 mod origin;
+mod page_origin;
 mod proxy;
 mod quantity;
 mod reader;
@@ -34,20 +39,25 @@ mod tests;
 mod upstream;
 mod url;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use pushgate_fanout::FanoutConfig;
-use pushgate_http::{AdminConfig, HttpConfig, PublicConfig};
+use pushgate_http::{AdminConfig, AuthMode, HttpConfig, Policy, PublicConfig};
 use pushgate_journal::JournalConfig;
 use pushgate_upstream::{TenantSettings, UpstreamConfig};
 
+pub(crate) use auth::MAX_JWKS;
+pub use auth::TokenSettings;
 pub use effective::Effective;
 pub(crate) use folder::is_tenant;
 pub use mistake::{Mistake, Mistakes};
 pub use reader::RequestReader;
+pub(crate) use secret::of_file as secret_of_file;
 pub use sources::Sources;
 pub use upstream::TenantDefaults;
 
+pub(crate) use admin::is_loopback;
+use auth::Auth;
 use report::Report;
 use section::Section;
 use upstream::Common;
@@ -61,6 +71,10 @@ pub struct Settings {
     pub journal: JournalConfig,
     /// The fan-out.
     pub fanout: FanoutConfig,
+    /// What access tokens are minted and their keys fetched with.
+    pub tokens: TokenSettings,
+    /// Whether everybody may subscribe on an address that others can reach.
+    pub allow_insecure: bool,
     /// What all connections share.
     pub upstream: UpstreamConfig,
     /// The tenants of the files, in their order: those of the list, then those of the folder.
@@ -90,10 +104,28 @@ impl Settings {
         if !mistakes.is_empty() {
             return Err(Mistakes(mistakes));
         }
-        let Typed { http, journal, fanout, common, tenants, tenants_dir } =
+        let Typed { http, journal, fanout, auth, common, tenants, tenants_dir } =
             typed.expect("every key has a default, and one that is wrong was listed");
         let Common { config: upstream, defaults: tenant_defaults } = common;
-        Ok(Self { http, journal, fanout, upstream, tenants, tenants_dir, tenant_defaults, sources, effective })
+        let (tokens, allow_insecure) = auth;
+        Ok(Self {
+            http,
+            journal,
+            fanout,
+            tokens,
+            allow_insecure,
+            upstream,
+            tenants,
+            tenants_dir,
+            tenant_defaults,
+            sources,
+            effective,
+        })
+    }
+
+    /// Whether subscribers have to show tokens.
+    pub(crate) fn asks_for_tokens(&self) -> bool {
+        !matches!(self.http.policy.auth.mode, AuthMode::None)
     }
 
     /// Where operators reach a gateway of these settings. What else is wrong in them is no matter: a gateway that runs is
@@ -113,6 +145,23 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// What subscribers reach of a gateway of these settings, and how often an idle stream says that it lives. What else
+    /// is wrong in them is no matter.
+    ///
+    /// # Errors
+    /// Every mistake that there is, when it is in what was asked for.
+    pub(crate) fn public(files: &[PathBuf], env: &[(String, String)]) -> Result<(PublicConfig, Duration), Mistakes> {
+        let report = Report::new(env);
+        let values = layers::merge(files, &report);
+        let (server, _) = Section::read_root(values, &report, |root| root.table("server", server::read));
+        match server.filter(|_| !report.is_incomplete()) {
+            Some((public, fanout, _)) => Ok((public, fanout.heartbeat)),
+            None => Self::load(files, env).map(|settings| (settings.http.public, settings.fanout.heartbeat)),
+        }
+    }
+}
+
 /// The environment of this process. What is not UTF-8 is replaced by U+FFFD, which no key accepts.
 pub fn process_env() -> Vec<(String, String)> {
     let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
@@ -124,6 +173,7 @@ struct Typed {
     http: HttpConfig,
     journal: JournalConfig,
     fanout: FanoutConfig,
+    auth: (TokenSettings, bool),
     common: Common,
     tenants: Vec<TenantSettings>,
     tenants_dir: Option<PathBuf>,
@@ -132,23 +182,26 @@ struct Typed {
 fn read(root: &mut Section<'_>) -> Option<Typed> {
     let server = root.table("server", server::read);
     let admin = root.table("admin", admin::read);
-    let allow_insecure = root.table("auth", admin::read_auth);
+    let auth = root.table("auth", auth::read);
     let journal = root.table("journal", journal::read);
     let common = root.table("upstream", upstream::read);
     let (tenants, tenants_dir) = tenants::read(root, common.as_ref().map(|common| &common.defaults));
     if let (Some((public, ..)), Some(admin)) = (&server, &admin) {
-        check_listeners(root.report, public, admin, allow_insecure);
+        check_listeners(root.report, public, admin, auth.as_ref());
     }
     let (public, fanout, policy) = server?;
-    let http = HttpConfig { public, admin: admin?, policy };
-    Some(Typed { http, journal: journal?, fanout, common: common?, tenants, tenants_dir })
+    let Auth { config, allow_insecure, tokens } = auth?;
+    let http = HttpConfig { public, admin: admin?, policy: Policy { auth: config, ..policy } };
+    let auth = (tokens, allow_insecure);
+    Some(Typed { http, journal: journal?, fanout, auth, common: common?, tenants, tenants_dir })
 }
 
 /// What may listen where depends on more than one section.
-fn check_listeners(report: &Report<'_>, public: &PublicConfig, admin: &AdminConfig, allow_insecure: Option<bool>) {
-    if !admin::is_loopback(public.bind) && allow_insecure == Some(false) {
-        let allowed = "an address that others can reach needs auth.allow_insecure = true, because anybody could \
-                       subscribe to every tenant there";
+fn check_listeners(report: &Report<'_>, public: &PublicConfig, admin: &AdminConfig, auth: Option<&Auth>) {
+    let is_open = |auth: &Auth| matches!(auth.config.mode, AuthMode::None) && !auth.allow_insecure;
+    if !is_loopback(public.bind) && auth.is_some_and(is_open) {
+        let allowed = "an address that others can reach needs auth.mode = \"jwt\", or auth.allow_insecure = true, \
+                       because anybody could subscribe to every tenant there";
         report.contradiction(&["server.bind"], allowed);
     }
     if public.bind == admin.bind && public.bind.port() != 0 {

@@ -78,6 +78,13 @@ fn from_env(name: &str, report: &Report<'_>) -> Result<String, String> {
     if value.is_empty() { Err(format!("the environment variable {name} is empty")) } else { Ok(value.to_owned()) }
 }
 
+/// The secret in a file that is no setting.
+pub(crate) fn of_file(path: &Path) -> Result<SecretString, String> {
+    let text = from_file(path)?;
+    check_text(&text, |_| Ok(())).map_err(|what| format!("the file {} {what}", path.display()))?;
+    Ok(text.into())
+}
+
 /// Editors and `echo` end a file with a newline; it is no part of the secret.
 fn from_file(path: &Path) -> Result<String, String> {
     let mut bytes = Vec::new();

@@ -21,6 +21,9 @@ use super::{
     secret, suggest,
 };
 
+/// The longest list of texts: each is compared at every request.
+const MAX_ITEMS: usize = 1000;
+
 /// One table of the settings while it is read.
 pub(super) struct Section<'r> {
     pub(super) report: &'r Report<'r>,
@@ -260,6 +263,31 @@ impl<'r> Section<'r> {
         let words: Vec<_> = choices.iter().map(|(word, _)| format!("{word:?}")).collect();
         let allowed = format!("must be {}", words.join(" or "));
         self.text(key, |text| choices.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or(allowed))
+    }
+
+    /// A list of texts; `check` says what is wrong with one of them. The environment knows only texts: commas separate them.
+    pub(super) fn strings<T>(
+        &mut self,
+        key: &'static str,
+        mut check: impl FnMut(&str) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        let given = self.take(key)?;
+        let Some(items) = given.items(MAX_ITEMS) else {
+            return self.reject(&given, format!("must be a list of at most {MAX_ITEMS} strings"));
+        };
+        let (mut texts, mut values) = (Vec::new(), Vec::new());
+        for item in &items {
+            match item.text().map(&mut check) {
+                Some(Ok(value)) => values.push(value),
+                Some(Err(allowed)) => self.report.wrong(item, Shown::Value, allowed),
+                None => self.report.wrong(item, Shown::Kind, "must be a string"),
+            }
+            texts.extend(item.text().map(toml::Value::from));
+        }
+        if values.len() < items.len() {
+            return None;
+        }
+        self.accept(key, &given, toml::Value::Array(texts), values)
     }
 
     /// A key without a default: `check` shows it when it is not given. Call before it is read.

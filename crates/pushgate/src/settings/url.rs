@@ -1,6 +1,6 @@
-//! What an upstream URL must look like: a strict part of RFC 3986, all of which the connector understands.
+//! What URLs must look like: a strict part of RFC 3986, all of which the connectors understand.
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use pushgate_model::TenantId;
 
@@ -17,32 +17,57 @@ pub(super) fn of(template: &str, tenant: &TenantId) -> String {
     template.replace(TENANT, tenant.as_str())
 }
 
-/// Checks a complete URL.
+/// Where keys are fetched from: whoever can answer in its place can make tokens, so it is https, or stays on this machine.
+pub(super) fn of_keys(url: &str) -> Result<String, String> {
+    let checked = checked(url).and_then(|(scheme, host)| match scheme {
+        _ if scheme.eq_ignore_ascii_case("https") => Ok(()),
+        _ if !scheme.eq_ignore_ascii_case("http") => Err("its scheme is not https"),
+        _ if is_loopback(host) => Ok(()),
+        _ => Err("http is for localhost only, because whoever is on the way could put keys of his own there"),
+    });
+    match checked {
+        Ok(()) => Ok(url.to_owned()),
+        Err(what) => Err(format!("must be a URL such as \"https://login.example.com/jwks.json\": {what}")),
+    }
+}
+
+/// Checks a complete URL of the push service.
 fn check(url: &str) -> Result<(), String> {
-    checked(url).map_err(|what| {
+    let checked = checked(url).and_then(|(scheme, _)| {
+        let is_known = scheme.eq_ignore_ascii_case("ws") || scheme.eq_ignore_ascii_case("wss");
+        if is_known { Ok(()) } else { Err("its scheme is neither ws nor wss") }
+    });
+    checked.map_err(|what| {
         format!("must be a WebSocket URL such as \"wss://push.example.com/ws\" or \"wss://host/{{tenant}}\": {what}")
     })
 }
 
-fn checked(url: &str) -> Result<(), &'static str> {
+/// Scheme and host of a URL in which everything but the scheme is right.
+fn checked(url: &str) -> Result<(&str, &str), &'static str> {
     let (scheme, rest) = url.split_once("://").ok_or("it has no scheme")?;
-    if !scheme.eq_ignore_ascii_case("ws") && !scheme.eq_ignore_ascii_case("wss") {
-        return Err("its scheme is neither ws nor wss");
-    }
     if rest.contains('#') {
         return Err("it has a fragment");
     }
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     if authority.contains('@') {
-        return Err("it has a user name or password: use bearer or headers");
+        return Err("it has a user name or password, for which it is no place");
     }
-    host_and_port(authority)?;
+    let (host, _) = host_and_port(authority)?;
     if path.contains(['{', '}']) {
-        return Err("only {tenant} is replaced");
+        return Err("braces must be percent-encoded; only {tenant} is replaced, in a URL of the push service");
     }
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&b);
-    if path.bytes().all(allowed) { Ok(()) } else { Err("characters beyond ASCII and spaces must be percent-encoded") }
+    if path.bytes().all(allowed) {
+        Ok((scheme, host))
+    } else {
+        Err("characters beyond ASCII and spaces must be percent-encoded")
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let is_loopback = |address: IpAddr| address.to_canonical().is_loopback();
+    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(is_loopback)
 }
 
 /// Host, an IPv6 one without its brackets, and port of an authority without user information.
@@ -113,6 +138,31 @@ mod tests {
             "ws://h\\x/",
         ] {
             assert!(template(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn keys_come_by_https_or_from_this_machine() {
+        for good in [
+            "https://login.example.com/.well-known/jwks.json?v=1",
+            "HTTPS://h:8443",
+            "http://localhost:8000/jwks",
+            "http://127.0.0.1/",
+            "http://[::1]:1/",
+        ] {
+            assert_eq!(of_keys(good), Ok(good.to_owned()), "{good}");
+        }
+        for bad in [
+            "",
+            "h/jwks",
+            "http://h/",
+            "http://10.0.0.1/",
+            "wss://h/",
+            "ftp://localhost/",
+            "https://u:p@h/",
+            "https://h/{tenant}",
+        ] {
+            assert!(of_keys(bad).is_err(), "{bad}");
         }
     }
 }

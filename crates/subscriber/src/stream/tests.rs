@@ -91,6 +91,22 @@ fn the_given_cursor_token_and_headers_are_sent() {
 }
 
 #[test]
+fn another_token_is_sent_from_the_next_connect_on() {
+    run(async {
+        let server = RawServer::start([&ends("data: a\n\n"), &stays("data: b\n\n")]);
+        let mut stream = follow(&server);
+        stream.set_bearer(Some("one".into())).unwrap();
+        next_event(&mut stream).await;
+        stream.set_bearer(Some("two".into())).unwrap();
+        assert!(matches!(stream.set_bearer(Some("a\nb".into())), Err(StreamError::Config(_))));
+        next_event(&mut stream).await;
+        for token in ["one", "two"] {
+            assert!(server.request().to_lowercase().contains(&format!("\r\nauthorization: bearer {token}\r\n")));
+        }
+    });
+}
+
+#[test]
 fn errors_that_may_pass_are_tried_again() {
     run(async {
         let server = RawServer::start([
@@ -177,7 +193,15 @@ fn what_cannot_be_sent_is_refused_at_once() {
         headers: vec![("X-A".into(), value.into())],
         ..StreamConfig::new("http://localhost/")
     };
-    for config in [StreamConfig::new("nowhere"), StreamConfig::new("https://localhost/"), with_header("a\nb")] {
+    let with_token =
+        |token: &str| StreamConfig { bearer: Some(token.into()), ..StreamConfig::new("http://localhost/") };
+    for config in [
+        StreamConfig::new("nowhere"),
+        StreamConfig::new("https://localhost/"),
+        with_header("a\nb"),
+        with_token("a b"),
+        with_token(""),
+    ] {
         run(async move { assert!(matches!(EventStream::connect(config), Err(StreamError::Config(_)))) });
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use secrecy::ExposeSecret as _;
 
-use super::{Files, IDENTITY, Settings};
+use super::{Files, IDENTITY, JWKS, Settings};
 
 fn shipped(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config").join(name)
@@ -67,12 +67,18 @@ fn every_key_without_a_default_has_a_valid_example() {
         std::fs::write(&path, content).unwrap();
         path.to_str().unwrap().to_owned()
     };
-    let (key, identity) = (stand_in("key", "k"), stand_in("identity", IDENTITY));
+    let (key, identity) = (stand_in("key", &"k".repeat(32)), stand_in("identity", IDENTITY));
+    let jwks = stand_in("jwks", JWKS);
     let tenants_dir = files.folder.path().join("tenants.d");
     std::fs::create_dir(&tenants_dir).unwrap();
     let text = text
         .replace("/etc/pushgate/tenants.d", tenants_dir.to_str().unwrap())
         .replace("/run/secrets/acme-key", &key)
+        .replace("/run/secrets/pushgate-key", &key)
+        .replace("/etc/pushgate/jwks.json", &jwks)
+        .replace("/etc/pushgate/login-ca.pem", &identity)
+        .replace("/etc/pushgate/tls.pem", &identity)
+        .replace("/etc/pushgate/tls.key", &identity)
         .replace("/etc/pushgate/ca.pem", &identity)
         .replace("/etc/pushgate/acme.pem", &identity)
         .replace("/etc/pushgate/acme.key", &identity);

@@ -6,8 +6,8 @@ use super::{Files, Settings, load, places};
 const WRONG: &[(&str, &[(usize, &str)])] = &[
     // Unknown keys, on every level.
     ("x = 1\ntenants_dirs = \"t\"", &[(2, "tenants_dirs"), (1, "x")]),
-    ("server.bnd = \"x\"\n[server.limits]\nstreams = 1", &[(3, "server.limits.streams"), (1, "server.bnd")]),
-    ("auth = { mode = \"none\", issuer = \"x\" }", &[(1, "auth.issuer")]),
+    ("server.bnd = \"x\"\n[server.limits]\nstream = 1", &[(3, "server.limits.stream"), (1, "server.bnd")]),
+    ("auth = { mode = \"none\", isuer = \"x\" }", &[(1, "auth.isuer")]),
     ("\"server.bind\" = \"127.0.0.1:1\"\n\"a[9999999999]\" = 1", &[(2, "a[9999999999]"), (1, "server.bind")]),
     ("upstream.ack_time = \"30s\"", &[(1, "upstream.ack_time")]),
     // Wrong kinds.
@@ -36,7 +36,7 @@ const WRONG: &[(&str, &[(usize, &str)])] = &[
     ("upstream.threads = 99999999999999999999", &[(1, "upstream.threads")]),
     // Words that are not, or not yet, known.
     (
-        "auth.mode = \"jwt\"\njournal.engine = \"nats\"\nupstream.ack = \"read\"",
+        "auth.mode = \"jws\"\njournal.engine = \"nats\"\nupstream.ack = \"read\"",
         &[(1, "auth.mode"), (2, "journal.engine"), (3, "upstream.ack")],
     ),
     (
@@ -167,6 +167,9 @@ fn a_mistake_says_what_was_given_and_what_is_allowed() {
     ] {
         assert!(text.contains(part), "{part:?} is missing in: {text}");
     }
-    let text = load("[server]\ntls = { cert = \"x\" }").unwrap_err().to_string();
-    assert!(text.contains("allowed here: bind, heartbeat, stall_timeout, workers, limits"), "{text}");
+    let text = load("[server]\nproxies = []").unwrap_err().to_string();
+    assert!(
+        text.contains("allowed here: bind, base_path, heartbeat, stall_timeout, workers, cors_origins, "),
+        "{text}"
+    );
 }

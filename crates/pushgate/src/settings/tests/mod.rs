@@ -6,17 +6,23 @@ use tempfile::TempDir;
 
 use super::{Mistake, Mistakes, Settings};
 
+mod auth;
 mod files;
 mod folder;
 mod layers;
 mod mistakes;
 mod reader;
 mod secrets;
+mod server;
 mod tenants;
 mod values;
 
 /// A certificate and its key, made for these tests and known to nobody who asks for one.
 const IDENTITY: &str = include_str!("identity.pem");
+
+/// A set with one key of HS256, of which everybody knows.
+const JWKS: &str =
+    r#"{"keys":[{"kty":"oct","kid":"a","alg":"HS256","k":"MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE"}]}"#;
 
 /// Files in a folder that is gone afterwards.
 struct Files {

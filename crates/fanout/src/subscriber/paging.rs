@@ -1,0 +1,89 @@
+//! A stream that reads the journal: page by page, and the next one only after the last was taken.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use pushgate_journal::{Page, ReadQuery};
+use pushgate_model::{Cursor, Seq};
+
+use super::{Phase, Query, Step, Subscriber};
+use crate::{
+    Shard,
+    event::{Gap, GapReason},
+    replay::Replay,
+};
+
+impl Subscriber {
+    pub(super) fn read(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+        let Phase::Reading(query, upto) = &mut self.phase else { return Poll::Ready(Step::Again) };
+        let upto = *upto;
+        match ready!(query.as_mut().poll(cx)) {
+            Ok(page) if page.more && page.pushes.is_empty() => {
+                self.pause(&"a page without pushes says that there are more");
+            }
+            Ok(page) => {
+                let gap = self.trimmed(page.trimmed, page.oldest);
+                let mut core = self.shard.core();
+                core.tally.journal_read();
+                if let Some(slot) = core.page(self.slot) {
+                    *slot = Replay::new(page, upto, gap);
+                }
+                self.phase = Phase::Writing;
+            }
+            Err(error) => self.pause(&error),
+        }
+        Poll::Ready(Step::Again)
+    }
+
+    /// Retention can overtake a slow stream at any page.
+    fn trimmed(&mut self, trimmed: Seq, oldest: Option<Seq>) -> Option<Gap> {
+        if trimmed <= self.cursor.max(self.told) {
+            return None;
+        }
+        self.told = trimmed;
+        GapReason::Expired.count(&self.shard.shared().metrics);
+        let cursor = |seq| Cursor { epoch: self.shard.shared().log.epoch.clone(), seq };
+        let requested = cursor(self.cursor).to_string();
+        Some(Gap { reason: GapReason::Expired, requested, oldest: oldest.map(cursor) })
+    }
+
+    pub(super) fn write(&mut self) -> Step {
+        let config = &self.shard.shared().config;
+        let mut core = self.shard.core();
+        let now = core.now();
+        let Some(page) = core.page(self.slot) else {
+            self.phase = Phase::Tail;
+            return Step::Again;
+        };
+        let piece = page.piece(self.shard.encoder(), config.joined_write);
+        let end = page.is_done().then(|| page.end());
+        if let Some(piece) = &piece {
+            self.cursor = piece.position.unwrap_or(self.cursor);
+            self.meter.read(now, piece.bytes.len(), config.replay_rate);
+            core.tally.replayed(piece.count);
+        }
+        drop(core);
+        if let Some(end) = end {
+            self.cursor = self.cursor.max(end);
+            self.close_page(Phase::Tail);
+        }
+        let Some(piece) = piece else {
+            self.record.moved(self.cursor);
+            return Step::Again;
+        };
+        Step::Write(piece.bytes)
+    }
+
+    /// Ends the reading of a page.
+    pub(super) fn close_page(&mut self, next: Phase) {
+        self.phase = next;
+        self.shard.core().close_page(self.slot);
+    }
+}
+
+pub(super) fn query(shard: &Shard, query: ReadQuery) -> Query<Page> {
+    let journal = Arc::clone(&shard.shared().log.journal);
+    Box::pin(async move { journal.read(query).await })
+}

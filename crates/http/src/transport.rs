@@ -1,0 +1,206 @@
+//! An accepted connection of either listener, as the server reads and writes it.
+//!
+//! The framework gives a client time for its first request's head, and leaves it alone once that came: a client may then
+//! send a second head byte by byte without end, or hold an HTTP/2 connection open for nothing but pings. So the reading
+//! side knows whether a request is in hand. While none is, it reads the end of the stream once that lasts too long, and
+//! when the listener stops; the framework does the rest.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::Future,
+    io::{self, IoSlice},
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, Waker, ready},
+    time::{Duration, Instant},
+};
+
+use actix_http::Protocol;
+use actix_server::GracefulShutdownSignal;
+use actix_web::rt::time::timeout;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// How long a connection may go without a request in hand.
+#[derive(Debug)]
+pub(crate) struct Patience {
+    /// From the first byte of a head to its last, from the second request on.
+    pub(crate) head: Duration,
+    /// Between two requests.
+    pub(crate) idle: Duration,
+    /// Ends it at once.
+    pub(crate) stop: GracefulShutdownSignal,
+}
+
+/// What both sides of a connection know of it: its socket and its requests.
+#[derive(Debug)]
+pub(crate) struct Traffic {
+    protocol: Protocol,
+    /// Whether it is encrypted.
+    pub(crate) secure: bool,
+    /// Requests whose response is not written to its end.
+    in_hand: Cell<usize>,
+    /// Since when there is none.
+    idle_since: Cell<Instant>,
+    /// When the first byte came since then, if there was a request before.
+    head_since: Cell<Option<Instant>>,
+    served: Cell<bool>,
+    /// Reads, and waits for bytes.
+    reader: RefCell<Option<Waker>>,
+}
+
+/// One request that is in hand, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct InHand(Rc<Traffic>);
+
+/// A connection.
+pub(crate) struct Transport<IO> {
+    io: IO,
+    traffic: Rc<Traffic>,
+    patience: Rc<Patience>,
+    /// While no request is in hand and nothing comes.
+    end: Option<Pin<Box<dyn Future<Output = ()>>>>,
+}
+
+impl Traffic {
+    fn new(protocol: Protocol, secure: bool) -> Self {
+        Self {
+            protocol,
+            secure,
+            in_hand: Cell::new(0),
+            idle_since: Cell::new(Instant::now()),
+            head_since: Cell::new(None),
+            served: Cell::new(false),
+            reader: RefCell::new(None),
+        }
+    }
+
+    /// A request came.
+    pub(crate) fn begin(self: &Rc<Self>) -> InHand {
+        self.in_hand.set(self.in_hand.get() + 1);
+        self.served.set(true);
+        self.head_since.set(None);
+        InHand(Rc::clone(self))
+    }
+
+    fn is_idle(&self) -> bool {
+        self.in_hand.get() == 0
+    }
+
+    /// When the end comes, if nothing changes.
+    fn deadline(&self, patience: &Patience) -> Instant {
+        self.head_since.get().map_or_else(|| self.idle_since.get() + patience.idle, |since| since + patience.head)
+    }
+
+    /// Bytes came. Whether they are the beginning of a head: HTTP/2 has other frames, which come at any time.
+    fn begins_head(&self) -> bool {
+        let begins =
+            self.is_idle() && self.served.get() && self.protocol != Protocol::Http2 && self.head_since.get().is_none();
+        if begins {
+            self.head_since.set(Some(Instant::now()));
+        }
+        begins
+    }
+
+    fn remember(&self, reader: &Waker) {
+        let mut known = self.reader.borrow_mut();
+        if !known.as_ref().is_some_and(|known| known.will_wake(reader)) {
+            *known = Some(reader.clone());
+        }
+    }
+}
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        let traffic = &self.0;
+        traffic.in_hand.set(traffic.in_hand.get() - 1);
+        if traffic.is_idle() {
+            traffic.idle_since.set(Instant::now());
+            // It read on behalf of a request, without a look at the time.
+            if let Some(reader) = traffic.reader.take() {
+                reader.wake();
+            }
+        }
+    }
+}
+
+impl<IO> Transport<IO> {
+    pub(crate) fn plain(io: IO, patience: &Rc<Patience>) -> Self {
+        Self::new(io, Traffic::new(Protocol::Http1, false), patience)
+    }
+
+    pub(crate) fn secure(io: IO, protocol: Protocol, patience: &Rc<Patience>) -> Self {
+        Self::new(io, Traffic::new(protocol, true), patience)
+    }
+
+    fn new(io: IO, traffic: Traffic, patience: &Rc<Patience>) -> Self {
+        Self { io, traffic: Rc::new(traffic), patience: Rc::clone(patience), end: None }
+    }
+
+    /// For its requests.
+    pub(crate) fn traffic(&self) -> Rc<Traffic> {
+        Rc::clone(&self.traffic)
+    }
+
+    /// Whether this connection has come to its end. Called only while no request is in hand.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let end = self.end.get_or_insert_with(|| {
+            let left = self.traffic.deadline(&self.patience).saturating_duration_since(Instant::now());
+            let patience = Rc::clone(&self.patience);
+            Box::pin(async move { drop(timeout(left, patience.stop.notified()).await) })
+        });
+        ready!(end.as_mut().poll(cx));
+        // It stays so, however often it is asked.
+        self.end = Some(Box::pin(std::future::ready(())));
+        Poll::Ready(())
+    }
+}
+
+impl<IO: AsyncRead + Unpin> AsyncRead for Transport<IO> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        if Pin::new(&mut this.io).poll_read(cx, buf)?.is_ready() {
+            if buf.filled().len() > before && this.traffic.begins_head() {
+                this.end = None;
+            }
+            // Whoever sends without a pause never comes to the other branch.
+            let late = this.traffic.is_idle() && this.traffic.deadline(&this.patience) <= Instant::now();
+            if late {
+                buf.set_filled(before);
+            }
+            return Poll::Ready(Ok(()));
+        }
+        if this.traffic.is_idle() {
+            return this.poll_end(cx).map(Ok);
+        }
+        this.end = None;
+        this.traffic.remember(cx.waker());
+        Poll::Pending
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> AsyncWrite for Transport<IO> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().io).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().io).poll_write_vectored(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+}
