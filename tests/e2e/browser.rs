@@ -2,7 +2,9 @@
 //!
 //! The pages are of the gateway's own origin: each is the text of `client.d.ts`, into which a test imports the module.
 
+mod access;
 mod driver;
+mod gateway;
 mod page;
 mod recovery;
 mod sharing;

@@ -103,9 +103,19 @@ export interface PushStream extends EventTarget {
     listener: (event: CustomEvent<PushStreamEvents[K]>) => void,
     options?: boolean | AddEventListenerOptions,
   ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
   removeEventListener<K extends keyof PushStreamEvents>(
     type: K,
     listener: (event: CustomEvent<PushStreamEvents[K]>) => void,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  removeEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
     options?: boolean | EventListenerOptions,
   ): void;
 }

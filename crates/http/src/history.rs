@@ -144,7 +144,7 @@ mod tests {
             push: StoredPush {
                 seq: Seq::new(seq).unwrap(),
                 tenant: "acme".parse().unwrap(),
-                push: Push { id: "p".into(), created_at: "".into(), title: "".into(), body: "".into() },
+                push: Push { id: "p".into(), created_at: String::new(), title: String::new(), body: String::new() },
                 received_at: Timestamp::from_millis(0),
             },
             answer,

@@ -2,6 +2,7 @@ use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
     process::{Child, Command, Stdio},
+    sync::{Mutex, PoisonError},
     thread,
     time::Duration,
 };
@@ -10,24 +11,31 @@ use fantoccini::{Client, ClientBuilder, wd::Capabilities};
 use hyper_util::client::legacy::connect::HttpConnector;
 use pushgate_subscriber::post_json;
 use serde_json::{Value, json};
-use tokio::sync::{Mutex, MutexGuard};
 
-use crate::{browser::page::Page, process::Process};
+use crate::{browser::page::Page, process::Process, stack};
 
 /// One browser at a time: each is a dozen processes, and there may be few cores.
-static ONE: Mutex<()> = Mutex::const_new(());
+static ONE: Mutex<()> = Mutex::new(());
+
+/// Runs a test inside an actix system, with a browser of its own. Waiting for its turn is no part of the test's time.
+pub(super) fn browse(test: impl AsyncFnOnce(&Browser)) {
+    // A test that failed has ended its browser.
+    let _turn = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    stack::run(async {
+        let browser = Browser::open().await;
+        test(&browser).await;
+        browser.client.close().await.expect("the browser ends");
+    });
+}
 
 /// A browser of its own for a test, without a past. Ends with it.
 pub(super) struct Browser {
     pub(super) client: Client,
     driver: Driver,
-    _turn: MutexGuard<'static, ()>,
 }
 
 impl Browser {
-    /// Waits for its turn.
-    pub(super) async fn open() -> Self {
-        let turn = ONE.lock().await;
+    async fn open() -> Self {
         let driver = Driver::start();
         let arguments = [
             "--headless=new",
@@ -45,7 +53,7 @@ impl Browser {
             .connect(&driver.url())
             .await
             .expect("chromedriver starts Chromium: tests/browser/install.sh installs both");
-        Self { client, driver, _turn: turn }
+        Self { client, driver }
     }
 
     /// The tab that is there from the beginning, on a page of this gateway.
@@ -72,11 +80,6 @@ impl Browser {
         let answer =
             post_json(&url, &json!({ "cmd": command, "params": parameters })).await.expect("the driver answers");
         assert_eq!(answer.status, 200, "{}", answer.text());
-    }
-
-    /// Ends it in order. Without this it is ended by force.
-    pub(super) async fn close(self) {
-        self.client.close().await.expect("the browser ends");
     }
 }
 

@@ -1,70 +1,20 @@
 //! A gateway that is killed, and comes back.
 
-use std::net::SocketAddr;
-
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::{
-    browser::driver::Browser,
-    process::{Process, free_addresses, ready, write_config},
-    stack::{Service, run},
+use crate::browser::{
+    driver::browse,
+    gateway::{Killable, jwt, token},
 };
-
-/// A gateway in a process of its own, and its service.
-struct Killable {
-    _folder: TempDir,
-    service: Service,
-    process: Process,
-    config: std::path::PathBuf,
-    public: SocketAddr,
-    admin: SocketAddr,
-}
-
-impl Killable {
-    async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let service = Service::start();
-        let addresses = free_addresses();
-        let [public, admin] = addresses;
-        let config = write_config(folder.path(), &service.handle.upstream_url(), addresses, "");
-        let process = Process::serve(&config);
-        ready(admin).await;
-        Self { _folder: folder, service, process, config, public, admin }
-    }
-
-    /// kill -9, amid pushes, and a new beginning; the ids of the pushes.
-    async fn kill_amid_pushes(&mut self) -> Vec<String> {
-        let body = json!({"title": "t", "body": "b", "count": 300, "per_second": 1000});
-        let sent = self.service.command("accounts/a/pushes", &body).await;
-        self.process.kill();
-        self.process = Process::serve(&self.config);
-        ready(self.admin).await;
-        serde_json::from_value(sent["ids"].clone()).unwrap()
-    }
-
-    /// The ids of all that is kept, in order.
-    async fn kept(&self, count: usize) -> Vec<String> {
-        let url = format!("http://{}/tenants/a/pushes?limit=1000", self.public);
-        crate::stack::until("all pushes", || async {
-            let page: Value = pushgate_subscriber::get(&url).await.ok()?.json().ok()?;
-            let ids: Vec<_> =
-                page["pushes"].as_array()?.iter().map(|push| push["id"].as_str().unwrap().to_owned()).collect();
-            (ids.len() >= count).then_some(ids)
-        })
-        .await
-    }
-}
 
 #[test]
 fn a_killed_gateway_costs_no_tab_a_push() {
-    run(async {
-        let mut gateway = Killable::start().await;
-        let browser = Browser::open().await;
+    browse(async |browser| {
+        let mut gateway = Killable::start(|_| jwt()).await;
         let first = browser.first(gateway.public).await;
-        first.follow(json!({"ticket": "ticket-"})).await;
+        first.follow(json!({"login": token("a")})).await;
         let second = browser.tab(gateway.public).await;
-        second.follow(json!({"ticket": "ticket-"})).await;
+        second.follow(json!({"login": token("a")})).await;
         let mut sent = gateway.kill_amid_pushes().await;
         sent.sort();
         let kept = gateway.kept(300).await;
@@ -74,22 +24,20 @@ fn a_killed_gateway_costs_no_tab_a_push() {
         let mut sorted = kept.clone();
         sorted.sort();
         assert_eq!(sorted, sent, "all of them");
-        // A ticket is for one connect; any of the tabs may have been asked for the next.
+        // A ticket is for one connect, and this gateway forgets them when it dies; any of the tabs may have been asked for the next.
         let mut asked = 0;
         for page in [&first, &second] {
             asked += page.run("return stream.asked.length", Value::Null).await.as_u64().unwrap();
         }
         assert!(asked >= 2, "{asked}");
-        browser.close().await;
         gateway.service.stop().await;
     });
 }
 
 #[test]
 fn a_plain_event_source_resumes_after_a_kill() {
-    run(async {
-        let mut gateway = Killable::start().await;
-        let browser = Browser::open().await;
+    browse(async |browser| {
+        let mut gateway = Killable::start(|_| String::new()).await;
         let page = browser.first(gateway.public).await;
         let script = "
             const source = new EventSource('/events/a');
@@ -101,7 +49,6 @@ fn a_plain_event_source_resumes_after_a_kill() {
         gateway.kill_amid_pushes().await;
         let kept = gateway.kept(300).await;
         assert_eq!(page.pushes(300).await, kept, "each once, in order");
-        browser.close().await;
         gateway.service.stop().await;
     });
 }

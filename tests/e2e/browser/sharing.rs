@@ -3,8 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::{
-    browser::{driver::Browser, page::Page},
-    stack::{Stack, json, run, until},
+    browser::{
+        driver::{Browser, browse},
+        page::Page,
+    },
+    stack::{Stack, json, until},
 };
 
 /// Streams that the gateway has open for tenant `a`.
@@ -32,10 +35,9 @@ async fn tabs<'a>(stack: &Stack, browser: &'a Browser, count: usize, options: &V
 
 #[test]
 fn ten_tabs_share_one_connection() {
-    run(async {
+    browse(async |browser| {
         let stack = Stack::start().await;
-        let browser = Browser::open().await;
-        let mut pages = tabs(&stack, &browser, 10, &json!({})).await;
+        let mut pages = tabs(&stack, browser, 10, &json!({})).await;
         assert_eq!(connections(&stack).await, 1);
         let mut sent = send(&stack, 50).await;
         for page in &pages {
@@ -51,17 +53,15 @@ fn ten_tabs_share_one_connection() {
         assert_eq!(connections(&stack).await, 1);
         let opens = pages[0].heard("open").await;
         assert_eq!(opens.len(), 1, "one connection all the time: {opens:?}");
-        browser.close().await;
         stack.stop().await;
     });
 }
 
 #[test]
 fn without_a_worker_one_tab_connects_for_all() {
-    run(async {
+    browse(async |browser| {
         let stack = Stack::start().await;
-        let browser = Browser::open().await;
-        let mut pages = tabs(&stack, &browser, 4, &json!({"worker": false})).await;
+        let mut pages = tabs(&stack, browser, 4, &json!({"worker": false})).await;
         assert_eq!(connections(&stack).await, 1);
         let mut sent = send(&stack, 50).await;
         for page in &pages {
@@ -77,16 +77,14 @@ fn without_a_worker_one_tab_connects_for_all() {
             assert_eq!(page.pushes(250).await, sent);
         }
         until("one connection", || async { (connections(&stack).await == 1).then_some(()) }).await;
-        browser.close().await;
         stack.stop().await;
     });
 }
 
 #[test]
 fn streams_of_other_tenants_or_scopes_have_connections_of_their_own() {
-    run(async {
+    browse(async |browser| {
         let stack = Stack::start().await;
-        let browser = Browser::open().await;
         let page = browser.first(stack.gateway.public).await;
         for (name, options) in [
             ("one", json!({"tenants": ["a"]})),
@@ -101,16 +99,14 @@ fn streams_of_other_tenants_or_scopes_have_connections_of_their_own() {
             page.comes_to(&format!("{name}.heard.some(([event]) => event === 'open')")).await;
         }
         assert_eq!(connections(&stack).await, 3);
-        browser.close().await;
         stack.stop().await;
     });
 }
 
 #[test]
 fn a_tab_that_comes_late_gets_what_came_after_its_own_cursor() {
-    run(async {
+    browse(async |browser| {
         let stack = Stack::start().await;
-        let browser = Browser::open().await;
         let early = browser.first(stack.gateway.public).await;
         early.follow(json!({})).await;
         let start = early.run("return stream.stream.cursor", Value::Null).await;
@@ -132,7 +128,6 @@ fn a_tab_that_comes_late_gets_what_came_after_its_own_cursor() {
             assert_eq!(page.pushes(1520 - from).await, sent[from..]);
         }
         until("one connection", || async { (connections(&stack).await == 1).then_some(()) }).await;
-        browser.close().await;
         stack.stop().await;
     });
 }

@@ -4,17 +4,16 @@ use serde_json::json;
 
 use crate::{
     browser::{
-        driver::Browser,
+        driver::browse,
         sharing::{connections, send},
     },
-    stack::{Stack, run, until},
+    stack::{Stack, until},
 };
 
 #[test]
 fn a_tab_asleep_loses_nothing_and_makes_nobody_wait() {
-    run(async {
+    browse(async |browser| {
         let stack = Stack::start().await;
-        let browser = Browser::open().await;
         let sleeper = browser.first(stack.gateway.public).await;
         sleeper.follow(json!({})).await;
         let other = browser.tab(stack.gateway.public).await;
@@ -25,17 +24,16 @@ fn a_tab_asleep_loses_nothing_and_makes_nobody_wait() {
         assert_eq!(other.pushes(2000).await, sent);
         sleeper.lifecycle("active").await;
         assert_eq!(sleeper.pushes(2000).await, sent);
+        assert!(sleeper.heard("open").await.len() > 1, "it was really asleep, and had to catch up");
         until("one connection", || async { (connections(&stack).await == 1).then_some(()) }).await;
-        browser.close().await;
         stack.stop().await;
     });
 }
 
 #[test]
 fn a_tab_that_connects_for_others_hands_over_before_it_sleeps() {
-    run(async {
+    browse(async |browser| {
         let stack = Stack::start().await;
-        let browser = Browser::open().await;
         let leader = browser.first(stack.gateway.public).await;
         leader.follow(json!({"worker": false})).await;
         let other = browser.tab(stack.gateway.public).await;
@@ -47,8 +45,8 @@ fn a_tab_that_connects_for_others_hands_over_before_it_sleeps() {
         assert_eq!(other.pushes(20).await, sent);
         leader.lifecycle("active").await;
         assert_eq!(leader.pushes(20).await, sent);
+        assert_eq!(leader.heard("open").await.len(), 2, "it came again, behind the other one");
         until("one connection", || async { (connections(&stack).await == 1).then_some(()) }).await;
-        browser.close().await;
         stack.stop().await;
     });
 }

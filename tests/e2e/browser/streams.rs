@@ -3,15 +3,14 @@
 use serde_json::{Value, json};
 
 use crate::{
-    browser::driver::Browser,
-    stack::{Stack, json, run, until},
+    browser::driver::browse,
+    stack::{Stack, json, until},
 };
 
 #[test]
 fn a_page_hears_of_pushes_and_of_connections() {
-    run(async {
+    browse(async |browser| {
         let stack = Stack::start().await;
-        let browser = Browser::open().await;
         let page = browser.first(stack.gateway.public).await;
         page.connect(json!({"tenants": ["b", "a"]})).await;
         let open = page.hears("open").await;
@@ -28,16 +27,14 @@ fn a_page_hears_of_pushes_and_of_connections() {
         stack.gateway.tenants.pause(&"b".parse().unwrap()).await.unwrap();
         page.comes_to("stream.heard.some(([name, { tenant, state }]) => name === 'upstream' && tenant === 'b' && state === 'paused')")
             .await;
-        browser.close().await;
         stack.stop().await;
     });
 }
 
 #[test]
 fn a_page_is_told_of_a_gap_before_the_stream_goes_on() {
-    run(async {
+    browse(async |browser| {
         let stack = Stack::start().await;
-        let browser = Browser::open().await;
         let sent = stack.service.push("a", "kept");
         stack.service.answered(&sent, "ack").await;
         let page = browser.first(stack.gateway.public).await;
@@ -49,16 +46,14 @@ fn a_page_is_told_of_a_gap_before_the_stream_goes_on() {
         assert_eq!(names, json!(["gap", "open", "push"]));
         let gap = page.hears("gap").await;
         assert_eq!((&gap["reason"], &gap["requested"]), (&json!("unknown"), &json!("anotherlife-7")));
-        browser.close().await;
         stack.stop().await;
     });
 }
 
 #[test]
 fn a_word_of_a_page_reaches_the_service() {
-    run(async {
+    browse(async |browser| {
         let stack = Stack::with("upstream.ack = \"confirmed\"").await;
-        let browser = Browser::open().await;
         let page = browser.first(stack.gateway.public).await;
         page.follow(json!({})).await;
         let sent = stack.service.push("a", "confirm me");
@@ -71,32 +66,28 @@ fn a_word_of_a_page_reaches_the_service() {
         let unknown = page.run(confirm, json!({"tenant": "a", "id": "no such/push"})).await;
         let problem = "urn:problem-type:pushgate:unknown-push";
         assert_eq!(unknown, json!({"name": "PushgateError", "status": 404, "type": problem}));
-        browser.close().await;
         stack.stop().await;
     });
 }
 
 #[test]
 fn a_refusal_ends_the_stream_and_says_why() {
-    run(async {
+    browse(async |browser| {
         let stack = Stack::start().await;
-        let browser = Browser::open().await;
         let page = browser.first(stack.gateway.public).await;
         page.connect(json!({"tenants": ["a", "nobody"]})).await;
         let error = page.hears("error").await;
         assert_eq!(error["status"], 404);
         assert_eq!(error["type"], "urn:problem-type:pushgate:unknown-tenant");
         page.comes_to("stream.stream.status === 'closed'").await;
-        browser.close().await;
         stack.stop().await;
     });
 }
 
 #[test]
 fn a_reloaded_page_goes_on_where_it_was() {
-    run(async {
+    browse(async |browser| {
         let stack = Stack::start().await;
-        let browser = Browser::open().await;
         let page = browser.first(stack.gateway.public).await;
         for storage in ["session", "local"] {
             page.follow(json!({"storage": storage})).await;
@@ -111,16 +102,14 @@ fn a_reloaded_page_goes_on_where_it_was() {
             assert_eq!(page.pushes(2).await, [missed, next]);
             page.reload().await;
         }
-        browser.close().await;
         stack.stop().await;
     });
 }
 
 #[test]
 fn a_closed_stream_leaves_nothing_behind() {
-    run(async {
+    browse(async |browser| {
         let stack = Stack::start().await;
-        let browser = Browser::open().await;
         let page = browser.first(stack.gateway.public).await;
         for options in [json!({}), json!({"worker": false}), json!({"share": false})] {
             page.follow(options).await;
@@ -131,7 +120,6 @@ fn a_closed_stream_leaves_nothing_behind() {
             })
             .await;
         }
-        browser.close().await;
         stack.stop().await;
     });
 }

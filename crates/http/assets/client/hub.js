@@ -163,7 +163,7 @@ export class Hub {
   }
 
   #fallBehind(member) {
-    Object.assign(member, { behind: true, target: Infinity });
+    member.behind = true;
     this.#queue.push(member);
     if (this.#queue.length === 1) this.#catchUp(member);
   }
@@ -187,19 +187,15 @@ export class Hub {
     if (name !== 'open' && name !== 'message') return null;
     member.at = position(id);
     if (name === 'message') member.post({ pushes: [{ cursor: id, data }] });
-    else {
-      const open = JSON.parse(data);
-      member.target = position(open.newest)?.seq ?? 0;
-      member.post({ open, cursor: id });
-    }
+    else member.post({ open: JSON.parse(data), cursor: id });
     this.#settle(member);
     if (!member.behind || member.room > 0) return null;
     return member.whenRoomy().then((roomy) => roomy || this.#caughtUp(member));
   }
 
-  /** Done once all that was kept when the catch-up began has come, and what came since is among the recent pushes. */
+  /** Done once what comes after its position is among the recent pushes, or still to come. */
   #settle(member) {
-    if (member.at?.seq >= member.target && this.#covers(member.at)) this.#caughtUp(member);
+    if (member.at && this.#covers(member.at)) this.#caughtUp(member);
   }
 
   #caughtUp(member) {

@@ -1,6 +1,6 @@
 import { Parser } from './parser.js';
 import { isProblem, problemOf } from './problem.js';
-import { delay } from './timing.js';
+import { within } from './timing.js';
 
 const RETRY = 2000; // ms until the next attempt, where the gateway has not said
 const RETRY_MAX = 30_000; // ms between two attempts at most, unless Retry-After asks for more
@@ -73,7 +73,7 @@ export class Line {
   async #pause(reason, ms) {
     if (ms === 0) return;
     this.#owner.status('waiting', reason);
-    await Promise.race([delay(ms), new Promise((resolve) => { this.#rouse = resolve; })]);
+    await within(ms, new Promise((resolve) => { this.#rouse = resolve; }));
     this.#rouse = null;
   }
 

@@ -1,4 +1,4 @@
-import { delay } from './timing.js';
+import { within } from './timing.js';
 
 const WINDOW = 500; // pushes that a page may be sent before it says that it saw them; then it falls behind
 const ASK_WITHIN = 10_000; // ms that a tab may take to fetch a ticket; then another tab is asked
@@ -13,7 +13,6 @@ export class Member {
   #roomy = null; // resolves who waits for room
   start; // { cursor?, since? } as the page asked
   at = null; // position up to which pushes were posted; null until it is known
-  target = Infinity; // of a catch-up: the seq that it has to reach
   line = null; // the catch-up
   behind = false; // catches up, or waits for its turn to
   missed = false; // was told nothing of a change of states, for want of room
@@ -53,7 +52,7 @@ export class Member {
 
   /** Whether there was room in time. */
   whenRoomy() {
-    return Promise.race([new Promise((resolve) => { this.#roomy = resolve; }), delay(ROOM_WITHIN)]);
+    return within(ROOM_WITHIN, new Promise((resolve) => { this.#roomy = resolve; }));
   }
 
   /** Credentials from the page's callback; nothing when it has none, or does not answer. */
@@ -61,7 +60,7 @@ export class Member {
     const number = ++this.#asked;
     const answer = new Promise((resolve) => { this.#answers.set(number, resolve); });
     this.post({ ask: number });
-    const credentials = await Promise.race([answer, delay(ASK_WITHIN)]);
+    const credentials = await within(ASK_WITHIN, answer);
     this.#answers.delete(number);
     return credentials;
   }
