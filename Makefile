@@ -8,10 +8,13 @@ PYTHON := target/python/.installed
 # The clients and proxies that the tests run.
 CLIENTS := target/clients/.installed
 
-.PHONY: help demo run test python clients check fmt release bench fuzz clean
+# What the browser tests run in, and with.
+BROWSER := target/browser/.installed
+
+.PHONY: help demo run test python clients browser check fmt release bench fuzz schemathesis clean
 
 help: ## Lists the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
 
 demo: ## Runs simulator and gateway in one process on loopback: open what it prints
 	@$(CARGO) run --quiet --locked -- demo
@@ -20,7 +23,7 @@ run: ## Runs the gateway with config/pushgate.toml
 	@$(CARGO) run --quiet --locked -- serve --config config/pushgate.toml
 
 # The end-to-end tests start real gateways and simulators on free loopback ports and in temporary folders.
-test: $(PYTHON) $(CLIENTS) ## Runs all tests and ends with their count
+test: $(PYTHON) $(CLIENTS) $(BROWSER) ## Runs all tests and ends with their count
 	@mkdir -p target
 	@$(CARGO) test --workspace --locked --lib --bins --tests 2>&1 | tee target/test.log
 	@awk '/^test result:/ { passed += $$4; failed += $$6 } END { printf "\n%d passed, %d failed\n", passed, failed; exit failed > 0 || passed == 0 }' target/test.log
@@ -34,6 +37,11 @@ clients: $(CLIENTS) ## Installs the clients and proxies that the tests run, Java
 
 $(CLIENTS): tests/clients/package-lock.json tests/clients/install.sh
 	@tests/clients/install.sh
+
+browser: $(BROWSER) ## Sees that there is a browser for the tests, and installs the TypeScript compiler into target/browser
+
+$(BROWSER): tests/browser/install.sh tests/browser/package-lock.json
+	@tests/browser/install.sh
 
 check: ## Formatting and lints, warnings are errors
 	@$(CARGO) fmt --all --check
@@ -51,6 +59,9 @@ bench: ## Measures what README states (minutes; see benches/README.md)
 fuzz: ## Feeds frames, decoder and session with millions of random streams (about ten minutes)
 	@PROPTEST_CASES=$${CASES:-6000000} $(CARGO) test --release --locked -p pushgate-upstream --lib fuzz
 	@PROPTEST_CASES=$${CASES:-2000000} $(CARGO) test --release --locked -p pushgate-protocol --lib fuzz
+
+schemathesis: $(PYTHON) $(CLIENTS) ## Asks both listeners what their descriptions allow and forbid, a thousand times each (long)
+	@SCHEMATHESIS_EXAMPLES=$${EXAMPLES:-1000} SCHEMATHESIS_SEED=$${SEED:-1} $(CARGO) test --locked -p pushgate --test e2e schemathesis::
 
 clean: ## Removes everything that was built
 	@$(CARGO) clean

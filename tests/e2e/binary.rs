@@ -89,7 +89,7 @@ fn sigterm_drains_and_exits_0() {
 }
 
 #[test]
-fn a_subscriber_that_does_not_read_holds_up_no_stop() {
+fn a_subscriber_that_does_not_read_and_a_silent_service_hold_up_no_stop() {
     run(async {
         let folder = tempfile::tempdir().unwrap();
         let service = Service::start();
@@ -106,11 +106,13 @@ fn a_subscriber_that_does_not_read_holds_up_no_stop() {
             (tenant["pushes"] == 100).then_some(())
         })
         .await;
+        // Nor does a service that answers no Close.
+        service.faults("b", &json!({"silent": true})).await;
         let asked = Instant::now();
         process.signal("TERM");
         let status = process.ended().await;
         assert_eq!(status.code(), Some(0));
-        assert!(asked.elapsed() < Duration::from_secs(10), "the promise of a drain");
+        assert!(asked.elapsed() < Duration::from_secs(10), "the promise of a drain: {:?}", asked.elapsed());
         drop(stalled);
         service.stop().await;
     });

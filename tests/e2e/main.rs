@@ -3,22 +3,29 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod access;
 mod answers;
 mod architecture;
 mod binary;
+mod browser;
 mod clients;
 mod delivery;
+mod descriptions;
 mod documents;
+mod drain;
 mod logs;
 mod operators;
 mod process;
 mod program;
+mod proxies;
 mod reload;
 mod resume;
+mod schemathesis;
 mod second;
 mod simulate;
 mod stack;
 mod stream;
 mod supervision;
 mod tail;
+mod token;
 mod upstream;

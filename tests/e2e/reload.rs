@@ -1,20 +1,22 @@
 //! What a running gateway makes of changed settings: SIGHUP, and the folder of tenants.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use pushgate_simulator::AccountConfig;
-use pushgate_subscriber::{ControlEvent, EventStream, HttpClient, HttpConfig, StreamConfig, get};
+use pushgate_subscriber::{ControlEvent, Event, EventStream, HttpClient, HttpConfig, StreamConfig, StreamItem, get};
+use rcgen::CertifiedKey;
+use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::CertificateDer};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    process::{Log, Process, free_addresses, ready, write_config},
+    process::{Log, Process, free_addresses, output, ready, write_config},
     stack::{Service, json, run, until},
     stream::TestStream,
 };
 
 /// A service, and a gateway in a process of its own whose files a test changes.
-struct Bed {
+pub(crate) struct Bed {
     folder: TempDir,
     service: Service,
     addresses: [SocketAddr; 2],
@@ -24,7 +26,7 @@ struct Bed {
 
 impl Bed {
     /// Accounts `a`, `b`, `c` let everybody in; `tokened` ask for the token `new`.
-    async fn start(tokened: &[&str], more: impl FnOnce(&TempDir) -> String) -> Self {
+    pub(crate) async fn start(tokened: &[&str], more: impl FnOnce(&TempDir) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let account = |id: &str, token: Option<&str>| AccountConfig { id: id.to_owned(), token: token.map(Into::into) };
         let service = Service::with(|config| {
@@ -49,6 +51,18 @@ impl Bed {
 
     fn write(&self, name: &str, text: &str) {
         std::fs::write(self.file(name), text).unwrap();
+    }
+
+    /// Where subscribers reach it.
+    pub(crate) fn public(&self) -> SocketAddr {
+        self.addresses[0]
+    }
+
+    /// Changes a part of the configuration.
+    pub(crate) fn replace(&self, old: &str, new: &str) {
+        let text = std::fs::read_to_string(self.file("gateway.toml")).unwrap();
+        assert!(text.contains(old), "{old:?} is missing in {text}");
+        self.write("gateway.toml", &text.replacen(old, new, 1));
     }
 
     async fn tenant(&self, id: &str) -> Value {
@@ -78,7 +92,7 @@ impl Bed {
     }
 
     /// SIGHUP, and what the log says of the reload: how many were added, changed, removed, unchanged.
-    async fn hang_up(&mut self) -> [u64; 4] {
+    pub(crate) async fn hang_up(&mut self) -> [u64; 4] {
         self.process.signal("HUP");
         self.reloaded().await
     }
@@ -98,7 +112,7 @@ impl Bed {
         }
     }
 
-    async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.process.signal("TERM");
         assert_eq!(self.process.ended().await.code(), Some(0));
         self.service.stop().await;
@@ -122,8 +136,7 @@ fn a_rotated_secret_and_a_changed_tenant_dial_anew_and_nobody_else_does() {
         bed.reaches("d", "connected").await;
         assert_eq!(bed.connects(["a", "b", "c", "d"]).await, [1, 1, 1, 1]);
         // A tenant that is well redials too when what it dials with changed.
-        let text = std::fs::read_to_string(bed.file("gateway.toml")).unwrap();
-        bed.write("gateway.toml", &text.replace("id = \"b\"", "id = \"b\"\nquery = { version = \"2\" }"));
+        bed.replace("id = \"b\"", "id = \"b\"\nquery = { version = \"2\" }");
         assert_eq!(bed.hang_up().await, [0, 1, 0, 3]);
         until("a second socket of b", || async { (bed.connects(["b"]).await == [2]).then_some(()) }).await;
         bed.reaches("b", "connected").await;
@@ -204,6 +217,131 @@ fn a_rotated_secret_of_a_tenant_of_the_api_is_read_again() {
         bed.hang_up().await;
         bed.reaches("e", "connected").await;
         assert_eq!(bed.connects(["a", "b", "c", "e"]).await, [1, 1, 1, 1]);
+        bed.stop().await;
+    });
+}
+
+/// HS256 with this secret.
+fn jwt(secret: &str) -> String {
+    format!("[auth]\nmode = \"jwt\"\nalgorithm = \"HS256\"\nkey = {secret:?}\n")
+}
+
+/// A token of `a` by the rules of this file.
+fn token(config: &std::path::Path) -> String {
+    let output = output(&["token", "a", "--config", config.to_str().unwrap()]);
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// Everything up to the end of one connection.
+async fn rest(stream: &mut TestStream) -> Vec<Event> {
+    let mut events = Vec::new();
+    loop {
+        match stream.next().await {
+            Ok(StreamItem::Event(event)) => events.push(event),
+            Ok(StreamItem::Closed { .. }) | Err(_) => return events,
+            Ok(_) => {}
+        }
+    }
+}
+
+#[test]
+fn limits_and_origins_change_under_a_stream_that_goes_on() {
+    run(async {
+        let mut bed = Bed::start(&[], |_| "server.limits.tenants_per_stream = 2\n".to_owned()).await;
+        let mut stream = bed.subscribe("/events/a");
+        stream.opened().await;
+        let two = format!("http://{}/events?tenant=a&tenant=b", bed.public());
+        bed.replace(
+            "tenants_per_stream = 2",
+            "tenants_per_stream = 1\nserver.cors_origins = [\"https://app.example\"]",
+        );
+        bed.process.signal("HUP");
+        let said = bed.log.says("settings reloaded").await;
+        assert_eq!(said["keys"], "server.cors_origins, server.limits.tenants_per_stream");
+        assert_eq!(get(&two).await.unwrap().status, 400);
+        let id = bed.service.push("a", "goes on");
+        assert_eq!(stream.push().await.id, id);
+        bed.stop().await;
+    });
+}
+
+#[test]
+fn a_changed_key_ends_the_streams_that_rest_on_it_and_no_others() {
+    run(async {
+        let (old, new) = ("a".repeat(32), "b".repeat(32));
+        let mut bed = Bed::start(&[], |_| jwt(&old)).await;
+        let config = bed.file("gateway.toml");
+        let url = format!("http://{}/events/a", bed.public());
+        let follow = |token: &str| {
+            let mut stream = StreamConfig::new(&url);
+            stream.bearer = Some(token.into());
+            TestStream::new(EventStream::connect(stream).unwrap())
+        };
+        let mut stream = follow(&token(&config));
+        stream.opened().await;
+        // A reload that changes other things leaves it alone.
+        bed.replace("mode = \"jwt\"", "mode = \"jwt\"\nticket_expiry = \"10s\"");
+        bed.hang_up().await;
+        let id = bed.service.push("a", "goes on");
+        assert_eq!(stream.push().await.id, id);
+        bed.replace(&old, &new);
+        bed.hang_up().await;
+        let events = rest(&mut stream).await;
+        let kinds: Vec<_> = events.iter().map(|event| event.event.as_str()).collect();
+        assert_eq!(kinds.last(), Some(&"auth-expired"), "{kinds:?}");
+        let mut stream = follow(&token(&config));
+        stream.opened().await;
+        bed.stop().await;
+    });
+}
+
+/// Speaks TLS with whoever shows this certificate.
+fn trusting(certificate: &CertificateDer<'static>) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.clone()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Arc::new(config)
+}
+
+#[test]
+fn a_new_certificate_is_shown_to_whoever_comes_and_ends_no_stream() {
+    run(async {
+        let [old, new] = [(), ()].map(|()| rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap());
+        let write = |folder: &TempDir, identity: &CertifiedKey<rcgen::KeyPair>| {
+            std::fs::write(folder.path().join("cert.pem"), identity.cert.pem()).unwrap();
+            std::fs::write(folder.path().join("key.pem"), identity.signing_key.serialize_pem()).unwrap();
+        };
+        let mut bed = Bed::start(&[], |folder| {
+            write(folder, &old);
+            let path = |name| folder.path().join(name);
+            format!("server.tls = {{ cert = {:?}, key = {:?} }}", path("cert.pem"), path("key.pem"))
+        })
+        .await;
+        let url = format!("https://{}/tenants/a/pushes", bed.public());
+        let asked = async |identity: &CertifiedKey<rcgen::KeyPair>| {
+            let config = HttpConfig { tls: Some(trusting(identity.cert.der())), ..HttpConfig::default() };
+            HttpClient::new(config).get(&url).await.map(|answer| answer.status)
+        };
+        let mut config = StreamConfig::new(format!("https://{}/events/a", bed.public()));
+        config.tls = Some(trusting(old.cert.der()));
+        let mut stream = TestStream::new(EventStream::connect(config).unwrap());
+        stream.opened().await;
+        assert!(asked(&old).await == Ok(200) && asked(&new).await.is_err());
+        // One file without the other is no certificate: nothing changes, and nobody is without one meanwhile.
+        bed.write("cert.pem", &new.cert.pem());
+        bed.process.signal("HUP");
+        let mistake = bed.log.says("a mistake in the settings").await;
+        assert!(mistake["mistake"].as_str().unwrap().contains("server.tls.key"), "{mistake}");
+        assert!(asked(&old).await == Ok(200) && asked(&new).await.is_err());
+        write(&bed.folder, &new);
+        bed.hang_up().await;
+        assert!(asked(&new).await == Ok(200) && asked(&old).await.is_err());
+        let id = bed.service.push("a", "goes on");
+        assert_eq!(stream.push().await.id, id);
         bed.stop().await;
     });
 }

@@ -1,5 +1,5 @@
 use futures_util::StreamExt;
-use pushgate_subscriber::{ControlEvent, Data, Event, EventStream, PushEvent, StreamItem};
+use pushgate_subscriber::{ControlEvent, Data, Event, EventStream, PushEvent, StreamError, StreamItem};
 use tokio::time::timeout;
 
 use crate::stack::PATIENCE;
@@ -16,10 +16,15 @@ impl TestStream {
         Self { stream, cursor: String::new() }
     }
 
+    /// The next item of any kind, or the refusal.
+    pub(crate) async fn next(&mut self) -> Result<StreamItem, StreamError> {
+        let item = timeout(PATIENCE, self.stream.next()).await.expect("something comes");
+        item.expect("the stream goes on")
+    }
+
     /// The next item of any kind.
     pub(crate) async fn item(&mut self) -> StreamItem {
-        let item = timeout(PATIENCE, self.stream.next()).await.expect("something comes");
-        let item = item.expect("the stream goes on").expect("the stream is not refused");
+        let item = self.next().await.expect("the stream is not refused");
         if let StreamItem::Event(event) = &item
             && !event.id.is_empty()
         {

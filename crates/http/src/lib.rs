@@ -13,6 +13,7 @@ mod admin;
 mod asyncapi;
 mod auth;
 mod body;
+mod client_js;
 mod config;
 mod cors;
 mod demo;

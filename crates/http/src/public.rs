@@ -10,6 +10,7 @@ use crate::{
     Deps, PublicConfig,
     asyncapi::{AsyncApi, asyncapi},
     auth::Auth,
+    client_js::{client_d_ts, client_js},
     demo,
     edge::not_found,
     endpoint::Endpoint,
@@ -86,5 +87,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         Endpoint::at("/openapi.json").get(openapi::public),
         Endpoint::at("/asyncapi.json").get(asyncapi),
         Endpoint::at("/tickets").on(Method::POST, tickets),
+        Endpoint::at("/client.js").get(client_js),
+        Endpoint::at("/client.d.ts").get(client_d_ts),
     ]
 }

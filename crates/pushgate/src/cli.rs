@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use pushgate_simulator::{AccountConfig, AccountFaults, SimulatorError};
 
-use crate::tail;
+use crate::{tail, token};
 
 const AFTER: &str = "\
 Configuration is TOML in layers: built-in defaults, each --config file in order, then environment variables such as
@@ -37,7 +37,8 @@ pub(crate) enum LogFormat {
 pub(crate) enum Command {
     /// Run the gateway
     #[command(after_help = "Example:\n  pushgate serve --config /etc/pushgate/pushgate.toml\n\
-        \nSIGTERM and SIGINT drain and stop; SIGHUP reads the settings again and applies what changed in the tenants.")]
+        \nSIGTERM and SIGINT drain and stop; SIGHUP reads the settings again and applies what changed of tenants, access, limits \
+        and certificates.")]
     Serve(ConfigArgs),
     /// Run simulator and gateway in one process, on loopback; needs no configuration and leaves nothing behind
     Demo,
@@ -55,6 +56,9 @@ pub(crate) enum Command {
     /// Follow streams in the terminal: resume, reconnect, confirm
     #[command(after_help = tail::AFTER)]
     Tail(tail::TailArgs),
+    /// Mint an access token for these tenants
+    #[command(after_help = token::AFTER)]
+    Token(token::TokenArgs),
     /// Ask the gateway of this configuration whether it is ready: exit status 0 or 1
     Health(ConfigArgs),
     /// Maintain the journal of a gateway that is stopped
@@ -156,7 +160,8 @@ mod tests {
     #[test]
     fn only_commands_that_work_are_listed() {
         let names: Vec<_> = Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
-        assert_eq!(names, ["serve", "demo", "simulate", "check", "tail", "health", "journal", "completions"]);
+        let all = ["serve", "demo", "simulate", "check", "tail", "token", "health", "journal", "completions"];
+        assert_eq!(names, all);
     }
 
     #[test]
@@ -224,6 +229,11 @@ mod tests {
             &["pushgate", "tail", "a", "--since", "yesterday"],
             &["pushgate", "tail", "a", "--url", "push.example.com"],
             &["pushgate", "tail", "a", "--token", "secret"],
+            &["pushgate", "token"],
+            &["pushgate", "token", "A"],
+            &["pushgate", "token", "a", "--expires", "1"],
+            &["pushgate", "token", "a", "--expires", "11years"],
+            &["pushgate", "token", "a", "--algorithm", "none"],
         ] {
             assert_eq!(Cli::try_parse_from(bad).unwrap_err().exit_code(), 2, "{bad:?}");
         }

@@ -1,10 +1,6 @@
 //! How the crates are wired into one gateway, and how it stops.
 
-use std::{
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use pushgate_fanout::Fanout;
 use pushgate_http::{Deps, Http, HttpError, HttpHandle, Lifecycle};
@@ -22,8 +18,12 @@ use crate::{
 
 /// Commit batches that may wait for the dispatch thread before the journal's writer waits.
 const COMMIT_QUEUE: usize = 256;
-/// How long connections may take to finish commits, flush answers and close.
+/// How long connections may take to finish commits, flush answers and close: more than a session waits for the service's
+/// Close.
 const UPSTREAM_DRAIN: Duration = Duration::from_secs(4);
+/// How long the streams wait for the connections, so that they get what these still commit. Whoever takes longer only waits
+/// for a service that does not answer a Close.
+const HEAD_START: Duration = Duration::from_millis(1500);
 /// How long the public listener may take to serve whom the kernel holds for it, and close.
 const CLOSING: Duration = Duration::from_millis(500);
 /// How far the ends of streams are apart: what a gateway opens in that time without being felt by those that stay.
@@ -32,13 +32,12 @@ const SPREAD_PER_STREAM: Duration = Duration::from_millis(10);
 const SPREAD: Duration = Duration::from_secs(3);
 /// How long after that a stream may take to go.
 const STREAM_GRACE: Duration = Duration::from_secs(1);
-/// When streams are gone, counted from the beginning of the drain: who took long before leaves them less of `SPREAD`.
-const STREAMS_END: Duration = Duration::from_millis(7000);
-/// How long requests may take to end, and both listeners to close.
-const HTTP_STOP: Duration = Duration::from_millis(1500);
-/// How long the journal may take to commit what is queued and close. 7 s, 1.5 s and this stay within the 10 s that a stop
-/// may take.
-const JOURNAL_CLOSE: Duration = Duration::from_millis(1200);
+/// How long requests may take to end, and both listeners to close: more than the 2 s and 1 s after which they cut what is
+/// left.
+const HTTP_STOP: Duration = Duration::from_millis(3200);
+/// How long the journal may take to commit what is queued and close. With the head start (1.5 s), the streams (4 s) and the
+/// listeners (3.2 s) that is 9.7 s of the 10 s that a stop may take.
+const JOURNAL_CLOSE: Duration = Duration::from_secs(1);
 /// When a stop ends whatever is left, if something does not keep its time.
 const LAST_RESORT: Duration = Duration::from_millis(9800);
 /// How often it is looked whether streams are gone.
@@ -181,20 +180,20 @@ impl Gateway {
     }
 }
 
-/// Stops in order: connections first, so that what they commit still reaches subscribers; then nobody new is let in, and
-/// the streams end, not all at once; then the journal.
+/// Stops in order: connections first, so that what they commit still reaches subscribers, while nobody new is let in; then
+/// the streams, not all at once; then the journal.
 async fn drain(journal: &SqliteJournal, fanout: &Fanout, upstream: &Upstream, http: &HttpHandle) {
-    let begun = Instant::now();
     tracing::info!("draining");
-    if timeout(UPSTREAM_DRAIN, upstream.drain()).await.is_err() {
-        tracing::warn!(
-            "some connections did not end in time and are dropped: their unanswered pushes will be sent again"
-        );
-    }
-    if timeout(CLOSING, http.close_public()).await.is_err() {
+    let connections = end_connections(upstream);
+    tokio::pin!(connections);
+    let (ended, closed) = tokio::join!(timeout(HEAD_START, &mut connections), timeout(CLOSING, http.close_public()));
+    if closed.is_err() {
         tracing::warn!("the public listener did not close in time");
     }
-    drain_streams(fanout, begun).await;
+    match ended {
+        Ok(()) => end_streams(fanout).await,
+        Err(_) => drop(tokio::join!(end_streams(fanout), connections)),
+    }
     if timeout(HTTP_STOP, http.stop()).await.is_err() {
         tracing::warn!("some requests did not end in time and are dropped");
     }
@@ -204,11 +203,18 @@ async fn drain(journal: &SqliteJournal, fanout: &Fanout, upstream: &Upstream, ht
     tracing::info!("stopped");
 }
 
+async fn end_connections(upstream: &Upstream) {
+    if timeout(UPSTREAM_DRAIN, upstream.drain()).await.is_err() {
+        tracing::warn!(
+            "some connections did not end in time and are dropped: their unanswered pushes will be sent again"
+        );
+    }
+}
+
 /// Ends all streams, over a time that grows with their number.
-async fn drain_streams(fanout: &Fanout, begun: Instant) {
+async fn end_streams(fanout: &Fanout) {
     let streams = || fanout.metrics().subscribers.get();
-    let left = (begun + STREAMS_END).saturating_duration_since(Instant::now()).saturating_sub(STREAM_GRACE);
-    let spread = spread(streams(), left);
+    let spread = spread(streams());
     fanout.drain(spread);
     let ends = async {
         while streams() > 0 {
@@ -220,10 +226,10 @@ async fn drain_streams(fanout: &Fanout, begun: Instant) {
     }
 }
 
-/// Over how long the ends of so many streams are spread, when so much time is left.
-fn spread(streams: i64, left: Duration) -> Duration {
-    let streams = u32::try_from(streams).unwrap_or(0);
-    SPREAD_PER_STREAM.saturating_mul(streams).min(SPREAD).min(left)
+/// Over how long the ends of so many streams are spread.
+fn spread(streams: i64) -> Duration {
+    let streams = u32::try_from(streams.max(0)).unwrap_or(u32::MAX);
+    SPREAD_PER_STREAM.saturating_mul(streams).min(SPREAD)
 }
 
 #[cfg(test)]
@@ -232,17 +238,17 @@ mod tests {
 
     #[test]
     fn few_streams_end_at_once_and_many_over_seconds() {
-        let ample = Duration::from_secs(60);
-        for (streams, millis) in [(-1, 0), (0, 0), (1, 10), (50, 500), (300, 3000), (1_000_000, 3000), (i64::MAX, 0)] {
-            assert_eq!(spread(streams, ample), Duration::from_millis(millis), "{streams}");
+        for (streams, millis) in [(-1, 0), (0, 0), (1, 10), (50, 500), (300, 3000), (i64::MAX, 3000)] {
+            assert_eq!(spread(streams), Duration::from_millis(millis), "{streams}");
         }
-        assert_eq!(spread(1_000_000, Duration::from_secs(2)), Duration::from_secs(2));
     }
 
     #[test]
     fn all_steps_together_stay_within_a_stop() {
-        assert!(UPSTREAM_DRAIN + CLOSING + STREAM_GRACE < STREAMS_END, "some of the spread is left");
-        assert!(STREAMS_END + HTTP_STOP + JOURNAL_CLOSE < LAST_RESORT);
+        let streams = HEAD_START + SPREAD + STREAM_GRACE;
+        assert!(CLOSING < HEAD_START);
+        assert!(streams + HTTP_STOP + JOURNAL_CLOSE < LAST_RESORT);
+        assert!(UPSTREAM_DRAIN + HTTP_STOP + JOURNAL_CLOSE < LAST_RESORT);
         assert!(LAST_RESORT < Duration::from_secs(10));
     }
 }

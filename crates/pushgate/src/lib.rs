@@ -24,6 +24,7 @@ mod simulate;
 mod stop;
 mod tail;
 mod telemetry;
+mod token;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -61,6 +62,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Tail(args) => tail::run(args),
         Command::Health(args) => health::run(Settings::admin_bind(&args.files, &process_env())?),
         Command::Journal(JournalCommand::NewEpoch(args)) => journal::new_epoch(&load(&args)?),
+        Command::Token(args) => token::run(&args),
         Command::Completions { shell } => output::completions(shell),
     }
 }

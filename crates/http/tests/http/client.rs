@@ -31,6 +31,12 @@ impl Answer {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// Whether `Vary` names a header; it may come several times.
+    pub(crate) fn varies_by(&self, name: &str) -> bool {
+        let lines = self.headers.iter().filter(|(key, _)| key == "vary");
+        lines.flat_map(|(_, value)| value.split(',')).any(|named| named.trim().eq_ignore_ascii_case(name))
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }

@@ -5,7 +5,7 @@ use pushgate_model::Timestamp;
 
 use crate::{
     client::{Answer, Stream, get, request},
-    gateway::{Gateway, config},
+    gateway::Gateway,
 };
 
 const EVENTS: &str = "Accept: text/event-stream";
@@ -107,14 +107,11 @@ fn a_reload_changes_limits_and_leaves_streams() {
     let gateway = Gateway::start();
     let mut first = open(&gateway, "/events/acme");
     let _second = open(&gateway, "/events/acme");
-    let mut policy = config().policy;
-    policy.limits.streams = 1;
-    gateway.reload(policy.clone(), None).unwrap();
+    gateway.reload(|policy| policy.limits.streams = 1);
     assert_refused(&gateway, "/events/acme", "streams");
     gateway.commit("acme", "still-here", None);
     first.until("still-here");
-    policy.limits.streams = 3;
-    gateway.reload(policy, None).unwrap();
+    gateway.reload(|policy| policy.limits.streams = 3);
     let _third = open(&gateway, "/events/acme");
 }
 

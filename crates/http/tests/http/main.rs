@@ -4,6 +4,7 @@
 
 mod addresses;
 mod admin;
+mod auth;
 mod client;
 mod cors;
 mod demo;
@@ -18,6 +19,7 @@ mod presence;
 mod probes;
 mod protocol;
 mod quarantine;
+mod resume;
 mod settings;
 mod streams;
 mod tenants;

@@ -4,6 +4,7 @@ use std::{
     net::{SocketAddr, TcpStream},
     path::Path,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -324,8 +325,9 @@ fn a_drain_sends_http_2_elsewhere_and_a_stop_says_goodbye() {
         stream.until("event: shutdown").await;
         drop((stream, late));
         timeout(DEADLINE, connection).await.expect("it ends once nothing is in hand").unwrap().unwrap();
-        gateway.stop();
+        let stopping = thread::spawn(move || gateway.stop());
         timeout(DEADLINE, idle).await.expect("it ends at the stop").unwrap().unwrap();
+        stopping.join().unwrap();
     });
 }
 
@@ -338,14 +340,12 @@ fn a_reload_shows_another_certificate_and_ends_nothing() {
         stream.until("event: open").await;
 
         let new = pki.renew(&KeyPair::generate().unwrap(), 2098);
-        gateway.reload(config().policy, Some(&pki.config)).unwrap();
+        gateway.reload_tls(|_| {}, &pki.config).unwrap();
         connect(gateway.public, &new, b"h2").await.expect("the new one is shown");
         connect(gateway.public, &old, b"h2").await.expect_err("the old one is not");
 
         fs::write(&pki.config.key, KeyPair::generate().unwrap().serialize_pem()).unwrap();
-        let mut policy = config().policy;
-        policy.limits.streams = 1;
-        let error = gateway.reload(policy, Some(&pki.config)).unwrap_err();
+        let error = gateway.reload_tls(|policy| policy.limits.streams = 1, &pki.config).unwrap_err();
         assert!(error.path.ends_with("key.pem"), "{error}");
         connect(gateway.public, &new, b"http/1.1").await.expect("what can't be used changes nothing");
 

@@ -54,6 +54,7 @@ fn tls(section: &mut Section<'_>) -> Option<Option<TlsConfig>> {
     section.show_unset("cert");
     section.show_unset("key");
     let given = (section.has("cert"), section.has("key"));
+    let places = (section.place_of("cert"), section.place_of("key"));
     let (cert, key) = (section.file("cert"), section.file("key"));
     match given {
         (false, false) => return Some(None),
@@ -61,7 +62,14 @@ fn tls(section: &mut Section<'_>) -> Option<Option<TlsConfig>> {
         (true, false) => section.missing("key", "is missing: cert is of no use without its private key"),
         (false, true) => section.missing("cert", "is missing: key is of no use without its certificate"),
     }
-    Some(Some(TlsConfig { cert: cert?, key: key? }))
+    let config = TlsConfig { cert: cert?, key: key? };
+    if let Err(error) = config.load() {
+        let is_cert = config.cert.display().to_string() == error.path;
+        let (key, place) = if is_cert { ("cert", places.0) } else { ("key", places.1) };
+        section.refuse(&place, key, format!("can't be used: {error}"));
+        return None;
+    }
+    Some(Some(config))
 }
 
 /// `[server.limits]`, by who keeps them.

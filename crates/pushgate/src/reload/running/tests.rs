@@ -128,6 +128,22 @@ fn a_changed_secret_is_named_once_whatever_its_form() {
 }
 
 #[test]
+fn a_changed_file_of_keys_is_seen() {
+    let (folder, config) = write("");
+    let file = folder.path().join("jwks");
+    std::fs::write(&config, format!("[auth]\nmode = \"jwt\"\njwks_file = {file:?}")).unwrap();
+    let seen = |kid: &str| {
+        let key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE";
+        let keys = format!(r#"{{"keys":[{{"kty":"oct","alg":"HS256","kid":{kid:?},"k":{key:?}}}]}}"#);
+        std::fs::write(&file, keys).unwrap();
+        Settings::load(std::slice::from_ref(&config), &[]).unwrap()
+    };
+    let running = Running::of(&seen("a"));
+    assert_eq!(running.policy_changes(&Seen::of(&seen("a"))), [""; 0]);
+    assert_eq!(running.policy_changes(&Seen::of(&seen("b"))), ["auth.jwks_file"]);
+}
+
+#[test]
 fn nobody_is_let_in_on_an_address_that_tokens_opened() {
     let open = "server.bind = \"0.0.0.0:8080\"\n";
     let running = Running::of(&load(&format!("{open}{JWT}")));

@@ -106,3 +106,42 @@ fn an_address_that_others_can_reach_needs_tokens_or_a_word() {
     // A mistake elsewhere in the section is no second one.
     assert_eq!(load(&format!("{open}mode = \"jwt\"")).unwrap_err().0.len(), 1);
 }
+
+#[test]
+fn what_is_no_key_of_its_algorithm_is_refused_without_being_shown() {
+    let public = rcgen::KeyPair::generate().unwrap();
+    let (public, private) = (public.public_key_pem(), public.serialize_pem());
+    for (algorithm, key) in [
+        ("HS256", "s3cr3t"),
+        // A public key is no secret: whoever has it could sign.
+        ("HS256", &public),
+        ("HS256", &private),
+        ("ES256", &private),
+        ("RS256", &public),
+        ("EdDSA", &public),
+        ("ES256", "s3cr3t"),
+    ] {
+        let text = format!("[auth]\nmode = \"jwt\"\nalgorithm = {algorithm:?}\nkey = {key:?}");
+        let mistakes = load(&text).unwrap_err();
+        assert_eq!((mistakes.0.len(), mistakes.0[0].key.as_str()), (1, "auth.key"), "{algorithm} {mistakes}");
+        let shown = mistakes.to_string();
+        assert!(!shown.contains("s3cr3t") && key.lines().nth(1).is_none_or(|line| !shown.contains(line)), "{shown}");
+    }
+    assert!(load(&format!("[auth]\nmode = \"jwt\"\nalgorithm = \"ES256\"\nkey = {public:?}")).is_ok());
+}
+
+#[test]
+fn a_file_of_keys_is_a_jwks_of_bounded_size() {
+    let files = Files::new(&[""]);
+    let jwks = files.folder.path().join("jwks");
+    std::fs::write(&files.paths[0], format!("[auth]\nmode = \"jwt\"\njwks_file = {jwks:?}")).unwrap();
+    let padded = |size: usize| format!("{JWKS}{}", " ".repeat(size - JWKS.len()));
+    std::fs::write(&jwks, padded(super::super::MAX_JWKS)).unwrap();
+    assert!(files.load(&[]).is_ok());
+    for wrong in ["", "{}", "{\"keys\":[]}", "s3cr3t", &padded(super::super::MAX_JWKS + 1)] {
+        std::fs::write(&jwks, wrong).unwrap();
+        let mistakes = files.load(&[]).unwrap_err();
+        assert_eq!((mistakes.0.len(), mistakes.0[0].key.as_str()), (1, "auth.jwks_file"), "{mistakes}");
+        assert!(!mistakes.to_string().contains("s3cr3t"), "{mistakes}");
+    }
+}

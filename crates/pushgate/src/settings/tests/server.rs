@@ -82,3 +82,19 @@ fn tls_needs_both_of_its_files() {
     }
     assert!(load("").unwrap().http.public.tls.is_none());
 }
+
+#[test]
+fn a_certificate_is_looked_at_before_anybody_sees_it() {
+    let files = Files::new(&[""]);
+    let (pem, other) = (files.folder.path().join("tls.pem"), files.folder.path().join("other.pem"));
+    std::fs::write(&pem, IDENTITY).unwrap();
+    std::fs::write(&other, rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
+    for (cert, key, wrong) in [
+        (&pem, &other, "server.tls.key"),
+        (&other, &pem, "server.tls.cert"),
+        (&pem, &files.folder.path().join("absent"), "server.tls.key"),
+    ] {
+        let mistakes = load(&format!("[server.tls]\ncert = {cert:?}\nkey = {key:?}")).unwrap_err();
+        assert_eq!((mistakes.0.len(), mistakes.0[0].key.as_str()), (1, wrong), "{mistakes}");
+    }
+}
