@@ -49,6 +49,9 @@ const WINDOW: (u32, u32) = (64 << 10, 256 << 10);
 /// Bytes of an answer that are handed over at a time.
 const SLICE: usize = 16 << 10;
 
+/// Bytes of an answer that wait for the socket. A client may open its window wider than it reads.
+const UNSENT: usize = 64 << 10;
+
 /// Headers that belong to a connection of HTTP/1.1 (RFC 9113, section 8.2.2).
 const OF_CONNECTIONS: [HeaderName; 5] = [
     header::CONNECTION,
@@ -95,6 +98,7 @@ impl Http2 {
             .max_header_list_size(HEAD_BYTES)
             .initial_window_size(WINDOW.0)
             .initial_connection_window_size(WINDOW.1)
+            .max_send_buffer_size(UNSENT)
             .handshake(io);
         let mut connection = timeout(self.preface, handshake).await.map_err(|_| Reason::SETTINGS_TIMEOUT)??;
         let (mut stop, mut leaving) = (pin!(stop.notified()), false);
@@ -154,7 +158,7 @@ async fn answer(
     let answered = poll_fn(|cx| match app.as_mut().poll(cx) {
         // The app does not go on for nobody. What it changes goes on by itself.
         Poll::Pending => respond.poll_reset(cx).map(|_| None),
-        answered => answered.map(Some),
+        answered @ Poll::Ready(_) => answered.map(Some),
     });
     let Some(answered) = answered.await else { return };
     let response = answered.map_or_else(|error| error.error_response(), HttpResponse::from);
@@ -193,7 +197,7 @@ async fn send(body: BoxBody, mut stream: SendStream<Bytes>) -> Result<(), h2::Er
     loop {
         let chunk = poll_fn(|cx| match body.as_mut().poll_next(cx) {
             Poll::Pending => stream.poll_reset(cx).map(|_| None),
-            chunk => chunk.map(Some),
+            chunk @ Poll::Ready(_) => chunk.map(Some),
         });
         match chunk.await {
             None => return Ok(()),

@@ -89,7 +89,7 @@ fn without_a_list_nothing_is_said_and_a_reload_sets_one() {
     let answer = get(gateway.public, "/tenants/acme/pushes", &[PAGE]);
     assert_unreadable(&answer);
     assert!(!answer.varies_by("Origin"), "{answer:?}");
-    gateway.reload(|policy| drop(policy.cors_origins.insert("https://app.example.com".to_owned())));
+    gateway.reload(|policy| policy.cors_origins = ["https://app.example.com".to_owned()].into());
     assert_readable(&get(gateway.public, "/tenants/acme/pushes", &[PAGE]), "https://app.example.com");
     let admin = get(gateway.admin, "/api/tenants", &["Host: localhost", "Origin: http://localhost"]);
     assert_eq!(admin.status, 200);
