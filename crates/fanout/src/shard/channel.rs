@@ -26,6 +26,8 @@ pub(crate) struct Channel {
     pub(crate) idle_since: u64,
     /// Its members are to be woken at the end of this round.
     pub(crate) touched: bool,
+    /// And not only for pushes.
+    pub(crate) news: bool,
 }
 
 /// One subscriber in a channel.
@@ -52,6 +54,7 @@ impl Channel {
             members: Vec::new(),
             idle_since: 0,
             touched: false,
+            news: false,
         }
     }
 }

@@ -240,6 +240,7 @@ impl Core {
     fn control(&mut self, control: Control) {
         for key in control.removed {
             if let Some(channel) = self.channels.by_key(key) {
+                channel.news = true;
                 touch(&mut self.touched, key, channel);
                 let empty = channel.members.is_empty();
                 self.channels.detach(key.index);
@@ -273,17 +274,20 @@ impl Core {
             channel.status = state.status;
             channel.version += 1;
         }
+        channel.news = true;
         touch(&mut self.touched, state.key, channel);
     }
 
-    /// Collects the wakers of all whom this round's messages concern.
+    /// Collects the wakers of all whom this round's messages concern. Pushes are no concern of a stream that waits for the
+    /// journal or for its rate: thousands may, and each would look in vain once a round.
     pub(crate) fn end_round(&mut self) {
         let stall_at = self.stall_at();
         for index in self.touched.drain(..) {
             let Some(channel) = self.channels.get_mut(index) else { continue };
             channel.touched = false;
+            let news = mem::take(&mut channel.news);
             for seat in &channel.members {
-                if let Some(slot) = self.slots.get_mut(seat.slot) {
+                if let Some(slot) = self.slots.get_mut(seat.slot).filter(|slot| news || !slot.is_behind()) {
                     self.woken.extend(slot.wake(stall_at));
                 }
             }
