@@ -24,8 +24,17 @@ pub(crate) struct Channel {
     pub(crate) members: Vec<Seat>,
     /// When the last member left, in milliseconds of the shard's clock.
     pub(crate) idle_since: u64,
-    /// Its members are to be woken at the end of this round.
-    pub(crate) touched: bool,
+    /// For what its members are to be woken at the end of this round.
+    pub(crate) touched: Option<Touched>,
+}
+
+/// What a round of messages brought a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Touched {
+    /// Pushes alone.
+    Pushes,
+    /// A state, or its end.
+    News,
 }
 
 /// One subscriber in a channel.
@@ -51,7 +60,7 @@ impl Channel {
             version: 0,
             members: Vec::new(),
             idle_since: 0,
-            touched: false,
+            touched: None,
         }
     }
 }

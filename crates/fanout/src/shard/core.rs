@@ -10,7 +10,7 @@ use std::{
 use pushgate_model::{Seq, TenantId, TenantStatus};
 
 use super::{
-    channel::{Channel, Channels, Seat},
+    channel::{Channel, Channels, Seat, Touched},
     member::{Member, Members, NOT_OPEN},
     slot::{AT_ONCE, NEVER, Places, Slot, Slots},
     tally::Tally,
@@ -219,7 +219,7 @@ impl Core {
                 channel.newest.set(seq);
                 channel.tail.shrink(self.shared.config.tail_bytes_per_tenant, Keep::Newest);
                 self.tail_bytes = self.tail_bytes - before + channel.tail.bytes();
-                touch(&mut self.touched, key, channel);
+                touch(&mut self.touched, key, channel, Touched::Pushes);
             }
         }
         self.queued_bytes.fetch_sub(queued, Ordering::Relaxed);
@@ -240,7 +240,7 @@ impl Core {
     fn control(&mut self, control: Control) {
         for key in control.removed {
             if let Some(channel) = self.channels.by_key(key) {
-                touch(&mut self.touched, key, channel);
+                touch(&mut self.touched, key, channel, Touched::News);
                 let empty = channel.members.is_empty();
                 self.channels.detach(key.index);
                 if empty {
@@ -273,17 +273,18 @@ impl Core {
             channel.status = state.status;
             channel.version += 1;
         }
-        touch(&mut self.touched, state.key, channel);
+        touch(&mut self.touched, state.key, channel, Touched::News);
     }
 
-    /// Collects the wakers of all whom this round's messages concern.
+    /// Collects the wakers of all whom this round's messages concern. Pushes are no concern of a stream that waits for the
+    /// journal or for its rate: thousands may, and each would look in vain once a round.
     pub(crate) fn end_round(&mut self) {
         let stall_at = self.stall_at();
         for index in self.touched.drain(..) {
             let Some(channel) = self.channels.get_mut(index) else { continue };
-            channel.touched = false;
+            let news = channel.touched.take() == Some(Touched::News);
             for seat in &channel.members {
-                if let Some(slot) = self.slots.get_mut(seat.slot) {
+                if let Some(slot) = self.slots.get_mut(seat.slot).filter(|slot| news || !slot.is_behind()) {
                     self.woken.extend(slot.wake(stall_at));
                 }
             }
@@ -304,9 +305,9 @@ impl Core {
     }
 }
 
-fn touch(touched: &mut Vec<u32>, key: ChannelKey, channel: &mut Channel) {
-    if !channel.touched {
-        channel.touched = true;
+fn touch(touched: &mut Vec<u32>, key: ChannelKey, channel: &mut Channel, by: Touched) {
+    if channel.touched.is_none() {
         touched.push(key.index);
     }
+    channel.touched = channel.touched.max(Some(by));
 }

@@ -59,6 +59,11 @@ impl Slot {
         now >= self.heartbeat_at.min(self.resume_at).min(self.end_at) || wall >= self.lease_at
     }
 
+    /// Whether it waits for something else than pushes: for its page of the journal, or for a pause to end. Either wakes it.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.page.is_some() || self.resume_at != NEVER
+    }
+
     pub(crate) fn has_stalled(&self, now: u64) -> bool {
         now >= self.stall_at
     }

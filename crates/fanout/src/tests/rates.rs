@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{seam::tiny, world::World};
+use pushgate_model::ConnectionState;
+
+use super::{gate::Mode, seam::tiny, world::World};
 use crate::{FanoutConfig, Resume};
 
 /// A log of so many pushes of `a`, and a stream that wants them all.
@@ -76,4 +78,28 @@ fn the_next_page_is_read_only_after_the_last_was_taken() {
     }
     assert_eq!(world.poll(0, 1), 1);
     assert_eq!(world.gate.reads(), 2);
+}
+
+#[test]
+fn a_stream_that_is_behind_is_woken_by_news_and_not_by_each_push() {
+    // One waits for a page, the other one for its rate.
+    for (mode, replay_rate) in [(Mode::HeldBefore, 0), (Mode::Open, 500)] {
+        let mut world = replaying(&FanoutConfig { replay_rate, ..tiny() }, 20);
+        world.poll(0, 1);
+        world.poll(0, 1);
+        assert_eq!(world.names(0), ["open"]);
+        world.gate.set(mode);
+        world.poll(0, usize::MAX);
+        assert!(!world.is_woken(0));
+        world.commit(&["a"]);
+        world.pass();
+        assert!(!world.is_woken(0), "{mode:?}: woken for a push that it can't write yet");
+        world.publish("a", ConnectionState::Connected, "x");
+        world.pass();
+        world.poll(0, usize::MAX);
+        assert_eq!(world.names(0).last(), Some(&"upstream"), "{mode:?}");
+        world.settle();
+        let last = world.streams[0].events.iter().rev().find(|(event, _)| event.is_push());
+        assert_eq!(last.unwrap().0.seq(), world.head().get(), "{mode:?}");
+    }
 }

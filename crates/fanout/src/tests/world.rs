@@ -249,6 +249,11 @@ impl World {
         stream.events.len() - before
     }
 
+    /// Whether a stream that waits was woken.
+    pub(super) fn is_woken(&self, index: usize) -> bool {
+        self.streams[index].flag.0.load(Ordering::Relaxed)
+    }
+
     /// The names of what a stream has written.
     pub(super) fn names(&self, index: usize) -> Vec<&str> {
         self.streams[index].events.iter().map(|(event, _)| event.name.as_str()).collect()
