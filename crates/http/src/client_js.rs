@@ -1,7 +1,7 @@
 //! The module by which browsers follow streams, and its types.
 //!
 //! Its parts lie in `assets/client/`, each a module of its own. They are served as one, so that a page loads one file, and a
-//! SharedWorker is that same file.
+//! `SharedWorker` is that same file.
 
 use std::sync::LazyLock;
 

@@ -4,6 +4,7 @@
 
 mod admin;
 mod client;
+mod client_js;
 mod demo;
 mod errors;
 mod gateway;
