@@ -12,8 +12,8 @@ const SETTLED = 5000; // ms within which a new attempt is not disturbed by news 
 const REASONS = { TypeError: 'network', SyntaxError: 'broken_event' };
 
 /**
- * A connection that comes back by itself. Its owner has `credentials()`, `event({ name, data, id })`, which may return a promise to be waited for,
- * `status(status, reason)` and `ended(reason, problem)`, after which the line is no more.
+ * A connection that comes back by itself. Its owner has `credentials()`, `event({ name, data, id })`, which may return a
+ * promise to be waited for, `status(status, reason)`, and `ended(reason, problem)`, after which the line is no more.
  */
 export class Line {
   #settings; #owner; #cursor; #since;
