@@ -7,13 +7,14 @@ CARGO ?= cargo
 PYTHON := target/python/.installed
 # The clients and proxies that the tests run.
 CLIENTS := target/clients/.installed
+
 # What the browser tests run in, and with.
 BROWSER := target/browser/.installed
 
-.PHONY: help demo run test python clients browser check fmt release bench fuzz clean
+.PHONY: help demo run test python clients browser check fmt release bench fuzz schemathesis clean
 
 help: ## Lists the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
 
 demo: ## Runs simulator and gateway in one process on loopback: open what it prints
 	@$(CARGO) run --quiet --locked -- demo
@@ -58,6 +59,9 @@ bench: ## Measures what README states (minutes; see benches/README.md)
 fuzz: ## Feeds frames, decoder and session with millions of random streams (about ten minutes)
 	@PROPTEST_CASES=$${CASES:-6000000} $(CARGO) test --release --locked -p pushgate-upstream --lib fuzz
 	@PROPTEST_CASES=$${CASES:-2000000} $(CARGO) test --release --locked -p pushgate-protocol --lib fuzz
+
+schemathesis: $(PYTHON) $(CLIENTS) ## Asks both listeners what their descriptions allow and forbid, a thousand times each (long)
+	@SCHEMATHESIS_EXAMPLES=$${EXAMPLES:-1000} SCHEMATHESIS_SEED=$${SEED:-1} $(CARGO) test --locked -p pushgate --test e2e schemathesis::
 
 clean: ## Removes everything that was built
 	@$(CARGO) clean

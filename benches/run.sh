@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds the release binary and the proof rig, then runs every proof, shortened to less than ten minutes in all.
+# Builds the release binary and the proof rig, then runs every proof, shortened to about fifteen minutes in all.
 #
 #   benches/run.sh          everything, shortened
-#   benches/run.sh full     everything at its full length: about fifty minutes
+#   benches/run.sh full     everything at its full length: about an hour
 #   benches/run.sh build    only builds
 #
 # Exit status 0 when every check passed. JSON=1 prints a JSON object for each run.
@@ -56,6 +56,10 @@ prove tenants -- --tenants 2000 --settle 5 --idle 30
 prove journal -- --seconds 3
 prove acks -- --tenants 1000 --step 3 --seconds 5
 prove acks --flood -- --flood --tenants 1000 --seconds 5
+prove resumers -- --subscribers 1000 --seconds 5
+prove stalled -- --reading 200 --stalled 20 --before 10 --during 45
+prove hostile -- --slow-heads 500 --seconds 12 --burst 5
+prove restart -- --streams 500
 prove soak -- --tenants 200 --minutes 1
 
 if [[ ${#failed[@]} -gt 0 ]]; then

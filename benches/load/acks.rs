@@ -7,7 +7,7 @@ use crate::{
     answered::AnswerTimes,
     flood,
     gateway::{Gateway, GatewayRules},
-    report::Report,
+    report::{Report, in_millis},
     rig::Rig,
     simulator::{Load, ServiceRules, Simulator},
 };
@@ -104,7 +104,7 @@ fn saturate(bench: &Bench<'_>, args: &AcksArgs) -> Result<Report> {
     let (latency, cost) = bench.latency(args.at, args.seconds)?;
     let load = format!("at {:.0} a second", args.at);
     latency.report(&load, &mut report);
-    report.at_most(format!("{load}: sent to answered, p99, ms"), millis(latency.times.percentile(99)), P99);
+    report.at_most(format!("{load}: sent to answered, p99, ms"), in_millis(latency.times.percentile(99)), P99);
     report.fact(format!("{load}: found"), cost.text());
     let (latency, cost) = bench.latency(best / 2.0, args.seconds)?;
     let load = "at half of what was found";
@@ -182,8 +182,4 @@ impl Cost {
             self.cpu.0 * 1e6 / self.answered.max(1) as f64,
         )
     }
-}
-
-pub(crate) fn millis(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
 }

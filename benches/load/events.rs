@@ -7,6 +7,8 @@ pub(crate) enum Item<'a> {
     Push { id: &'a [u8], data: &'a [u8] },
     /// An event with a name, and its `id:` if it has one.
     Control { name: &'a [u8], id: Option<&'a [u8]> },
+    /// How long a browser waits before it connects again, in milliseconds.
+    Retry(u64),
     /// A comment.
     Comment,
 }
@@ -16,6 +18,7 @@ struct Fields<'a> {
     id: Option<&'a [u8]>,
     name: Option<&'a [u8]>,
     data: Option<&'a [u8]>,
+    retry: Option<u64>,
 }
 
 /// Gives out the complete events of `text` and answers how many bytes they were; the rest needs more bytes.
@@ -57,7 +60,7 @@ fn next_line(text: &[u8]) -> Option<&[u8]> {
 
 impl<'a> Fields<'a> {
     fn is_empty(&self) -> bool {
-        self.id.is_none() && self.name.is_none() && self.data.is_none()
+        self.id.is_none() && self.name.is_none() && self.data.is_none() && self.retry.is_none()
     }
 
     fn take(&mut self, line: &'a [u8]) {
@@ -67,6 +70,8 @@ impl<'a> Fields<'a> {
             self.id = Some(id);
         } else if let Some(name) = line.strip_prefix(b"event: ") {
             self.name = Some(name);
+        } else if let Some(retry) = line.strip_prefix(b"retry: ") {
+            self.retry = std::str::from_utf8(retry).ok().and_then(|digits| digits.parse().ok());
         }
     }
 
@@ -74,7 +79,7 @@ impl<'a> Fields<'a> {
         match (self.name, self.id, self.data) {
             (Some(name), id, Some(_)) => Some(Item::Control { name, id }),
             (None, Some(id), Some(data)) => Some(Item::Push { id, data }),
-            _ => None,
+            _ => self.retry.map(Item::Retry),
         }
     }
 }
@@ -89,6 +94,7 @@ mod tests {
     fn all() -> Vec<Item<'static>> {
         vec![
             Item::Comment,
+            Item::Retry(1234),
             Item::Control { name: b"open", id: Some(b"e-0") },
             Item::Push { id: b"e-1", data: b"{\"a\":1}" },
             Item::Comment,

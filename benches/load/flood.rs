@@ -1,9 +1,9 @@
 use anyhow::Result;
 
 use crate::{
-    acks::{AcksArgs, Bench, Cost, millis},
+    acks::{AcksArgs, Bench, Cost},
     answered::AnswerTimes,
-    report::Report,
+    report::{Report, in_millis},
 };
 
 /// The tenant that floods.
@@ -40,13 +40,13 @@ pub(crate) fn run(bench: &Bench<'_>, args: &AcksArgs) -> Result<Report> {
     for (when, phase) in [("without", &without), ("evenly", &even), ("with it", &with)] {
         report.millis(format!("others, {when}: p50"), phase.others.times.percentile(50));
     }
-    let usual = millis(even.others.times.percentile(99));
+    let usual = in_millis(even.others.times.percentile(99));
     report.millis("others, without: p99", without.others.times.percentile(99));
     report.millis("others, evenly: p99", even.others.times.percentile(99));
     let limit = usual * SLOWER.0 + SLOWER.1;
-    let found = millis(with.others.times.percentile(99));
+    let found = in_millis(with.others.times.percentile(99));
     report.at_most("others, with it: p99, ms", found, limit);
-    let alone = millis(without.others.times.percentile(99)) * SLOWER.0 + SLOWER.1;
+    let alone = in_millis(without.others.times.percentile(99)) * SLOWER.0 + SLOWER.1;
     report.at_most("the same against the load alone, ms", found, alone);
     report.millis("others, with it: max", with.others.times.max());
     report.none("others' pushes sent again by the service", without.others.repeated + with.others.repeated);

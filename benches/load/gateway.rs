@@ -4,7 +4,7 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -15,8 +15,14 @@ use crate::{
     process::{Process, Usage},
     push_line::PushKey,
     rig::Rig,
-    wait::until,
+    wait::{pause, until},
 };
+
+/// How long a gateway that is asked to end may take: what it promises, and a little for a machine that is busy.
+const DRAIN: Duration = Duration::from_secs(15);
+
+/// How often memory is looked at.
+const MEMORY_STEP: Duration = Duration::from_millis(250);
 
 /// The gateway under test as a child process.
 pub(crate) struct Gateway<'a> {
@@ -105,6 +111,22 @@ impl<'a> Gateway<'a> {
         self.ready()
     }
 
+    /// SIGTERM, then a new process on the same journal and ports: how long the old one took to end, and the new one to be
+    /// ready.
+    pub(crate) fn restart(&mut self) -> Result<(Duration, Duration)> {
+        let asked = Instant::now();
+        self.process.terminate(DRAIN)?;
+        let (ended, spawned) = (asked.elapsed(), Instant::now());
+        self.process = spawn(self.rig, &self.log)?;
+        self.ready()?;
+        Ok((ended, spawned.elapsed()))
+    }
+
+    /// Files that it has open, sockets among them.
+    pub(crate) fn open_files(&self) -> Result<usize> {
+        self.process.open_files()
+    }
+
     /// Waits until it is ready.
     pub(crate) fn ready(&mut self) -> Result<()> {
         self.answers(200, || Ok(())).map(drop)
@@ -167,6 +189,17 @@ impl<'a> Gateway<'a> {
 
     pub(crate) fn usage(&self) -> Result<Usage> {
         self.process.usage()
+    }
+
+    /// The most memory that it uses in this time, in bytes.
+    pub(crate) fn most_memory(&self, time: Duration) -> Result<u64> {
+        let end = Instant::now() + time;
+        let mut highest = self.usage()?.rss;
+        while Instant::now() < end {
+            pause(MEMORY_STEP.min(end.saturating_duration_since(Instant::now())))?;
+            highest = highest.max(self.usage()?.rss);
+        }
+        Ok(highest)
     }
 
     /// All that the journal holds, read by all pages of the history.

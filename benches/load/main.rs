@@ -9,6 +9,7 @@
 
 mod acks;
 mod answered;
+mod attack;
 mod audience;
 mod cells;
 mod chunked;
@@ -22,19 +23,25 @@ mod flood;
 mod gateway;
 mod head;
 mod histogram;
+mod hostile;
 mod http;
 mod journal;
 mod judge;
 mod outage;
+mod probe;
 mod process;
 mod push_line;
+mod reader;
 mod record;
 mod report;
+mod restart;
+mod resumers;
 mod rig;
 mod simulator;
 mod slope;
 mod slow;
 mod soak;
+mod stalled;
 mod steady;
 mod stream;
 mod tally;
@@ -87,6 +94,14 @@ enum Run {
     Journal(journal::JournalArgs),
     /// Minutes of random faults under load: nothing is lost, everybody is back, memory is level
     Soak(soak::SoakArgs),
+    /// Thousands come back at once with old cursors, beside live streams
+    Resumers(resumers::ResumersArgs),
+    /// A hundred of a thousand subscribers stop reading: once they stay connected, once they are closed
+    Stalled(stalled::StalledArgs),
+    /// Half-open requests, connects and headers without end, beside live streams
+    Hostile(hostile::HostileArgs),
+    /// An orderly restart with thousands of streams: how their reconnects are spread, and that nothing is lost
+    Restart(restart::RestartArgs),
     /// Memory of idle streams, and fan-out at saturation and at a quarter of it
     Cells(cells::CellsArgs),
 }
@@ -118,6 +133,10 @@ fn run(cli: &Cli) -> Result<bool> {
         Run::Journal(args) => vec![journal::run(&rig, args)?],
         Run::Soak(args) => vec![soak::run(&rig, args)?],
         Run::Slow(args) => vec![slow::run(&rig, args)?],
+        Run::Resumers(args) => vec![resumers::run(&rig, args)?],
+        Run::Hostile(args) => vec![hostile::run(&rig, args)?],
+        Run::Restart(args) => vec![restart::run(&rig, args)?],
+        Run::Stalled(args) => stalled::run(args, || Rig::new(&cli.pushgate, &parent))?,
         // Each cell begins with a journal of its own.
         Run::Cells(args) => cells::run(args, || Rig::new(&cli.pushgate, &parent))?,
     };

@@ -2,9 +2,12 @@ use std::{
     fs::{self, File},
     path::Path,
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::wait::until;
 
 /// The unit in which Linux reports CPU times, whatever the kernel's own rate is (`USER_HZ`, proc(5)).
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -43,6 +46,20 @@ impl Process {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
+    }
+
+    /// SIGTERM, and the end of the process in order, for at most so long.
+    pub(crate) fn terminate(&mut self, longest: Duration) -> Result<()> {
+        let status = Command::new("kill").args(["-s", "TERM", &self.child.id().to_string()]).status()?;
+        ensure!(status.success(), "the process can't be sent a signal");
+        let status = until("the end of a process", longest, || self.child.try_wait().transpose())??;
+        ensure!(status.success(), "a process that was asked to end ended with {status}");
+        Ok(())
+    }
+
+    /// Files that it has open, sockets among them.
+    pub(crate) fn open_files(&self) -> Result<usize> {
+        Ok(fs::read_dir(format!("/proc/{}/fd", self.child.id())).context("a process is gone")?.count())
     }
 
     /// Fails when it ended by itself.

@@ -47,7 +47,7 @@ impl Report {
 
     /// A duration, in milliseconds.
     pub(crate) fn millis(&mut self, what: impl Display, value: Duration) {
-        self.fact(format!("{what}, ms"), round(value.as_secs_f64() * 1e3));
+        self.fact(format!("{what}, ms"), round(in_millis(value)));
     }
 
     /// Memory, in MiB.
@@ -119,6 +119,11 @@ impl Report {
             .collect();
         json!({"run": self.name, "passed": self.passed(), "failed": failed, "found": lines})
     }
+}
+
+/// A duration in milliseconds, for comparing.
+pub(crate) fn in_millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
 }
 
 /// Three digits behind the point are more than any of these values is worth.

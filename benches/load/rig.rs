@@ -6,7 +6,12 @@ use std::{
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::{audience::Audience, record::Keep, simulator::check_binary, stream::StreamSpec};
+use crate::{
+    audience::{Audience, Manners},
+    record::Keep,
+    simulator::check_binary,
+    stream::StreamSpec,
+};
 
 /// Where a run takes place: a folder of its own, and free ports on loopback.
 #[derive(Debug)]
@@ -57,8 +62,13 @@ impl Rig {
 
     /// Opens streams and waits until all are open.
     pub(crate) fn subscribe(&self, specs: Vec<StreamSpec>) -> Result<Audience> {
+        self.subscribe_with(specs, Manners::default())
+    }
+
+    /// The same with other manners.
+    pub(crate) fn subscribe_with(&self, specs: Vec<StreamSpec>, manners: Manners) -> Result<Audience> {
         let count = specs.len();
-        let audience = Audience::start(self.public, specs)?;
+        let audience = Audience::start(self.public, specs, manners)?;
         let longest = std::time::Duration::from_secs(60);
         crate::wait::until("all streams", longest, || (audience.open() == count).then_some(()))?;
         Ok(audience)

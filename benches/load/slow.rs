@@ -8,7 +8,7 @@ use crate::{
     gateway::{Gateway, GatewayRules},
     judge::Verdict,
     record::Keep,
-    report::Report,
+    report::{Report, in_millis},
     rig::{Rig, one},
     simulator::{Load, ServiceRules, Simulator},
     tally::Tally,
@@ -63,7 +63,7 @@ pub(crate) fn run(rig: &Rig, args: &SlowArgs) -> Result<Report> {
     let before = audience.lap()?;
     audience.pause(SLOW)?;
     let stopped = gateway.usage()?;
-    let highest = watch_memory(&gateway, Duration::from_secs_f64(args.during))?;
+    let highest = gateway.most_memory(Duration::from_secs_f64(args.during))?;
     let during = audience.lap()?;
     let behind = behind(&audience, args.healthy);
     audience.resume(SLOW)?;
@@ -97,21 +97,9 @@ fn latencies(report: &mut Report, before: &Tally, during: &Tally) {
     let (before, during) = (&before.latency[0], &during.latency[0]);
     report.millis("healthy, before: p50", before.percentile(50));
     report.millis("healthy, during: p50", during.percentile(50));
-    let millis = |time: Duration| time.as_secs_f64() * 1e3;
-    let (usual, now) = (millis(before.percentile(99)), millis(during.percentile(99)));
+    let (usual, now) = (in_millis(before.percentile(99)), in_millis(during.percentile(99)));
     report.millis("healthy, before: p99", before.percentile(99));
     report.at_most("healthy, during: p99, ms", now, usual * SLOWER.0 + SLOWER.1);
-}
-
-/// The most memory that the gateway uses in this time.
-fn watch_memory(gateway: &Gateway<'_>, time: Duration) -> Result<u64> {
-    let end = Instant::now() + time;
-    let mut highest = 0;
-    while Instant::now() < end {
-        pause(Duration::from_millis(250))?;
-        highest = highest.max(gateway.usage()?.rss);
-    }
-    Ok(highest)
 }
 
 /// Pushes that each healthy one has and the slow one has not.

@@ -1,10 +1,12 @@
 use std::{
-    io::{self, ErrorKind, Read, Write},
+    io::{self, ErrorKind, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     time::Duration,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::{
     chunked::Chunked,
@@ -16,8 +18,8 @@ use crate::{
     tally::Tally,
 };
 
-/// How long a connect may take: on loopback it takes none, unless the queue of those that wait to be accepted is full.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+/// A push that is read so soon after it was sent is live, not replayed.
+const LIVE: Duration = Duration::from_secs(1);
 /// The longest event, in bytes.
 const MAX_EVENT: usize = 16 << 20;
 
@@ -42,12 +44,17 @@ pub(crate) struct Stream {
     line: Option<Line>,
     /// The id of the last event.
     cursor: Vec<u8>,
+    /// What the gateway said last of how long to wait before a connect.
+    pub(crate) retry: Option<Duration>,
+    /// Since when it has been on its way back to live, in nanoseconds of `CLOCK_MONOTONIC`.
+    pub(crate) resuming: Option<u64>,
 }
 
 /// One socket of a stream.
 #[derive(Debug)]
 struct Line {
     socket: TcpStream,
+    asked: bool,
     opened: bool,
     chunked: Chunked,
     /// Bytes that are not a whole head or event yet.
@@ -63,6 +70,10 @@ pub(crate) struct Scratch {
 /// What a read led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
+    /// The connection is there, and the request is sent.
+    Asked,
+    /// There is no connection.
+    Unreachable,
     /// The response began.
     Opened,
     /// It goes on.
@@ -79,7 +90,7 @@ impl Default for Scratch {
 
 impl Stream {
     pub(crate) fn new(spec: StreamSpec) -> Self {
-        Self { spec, record: Record::default(), line: None, cursor: Vec::new() }
+        Self { spec, record: Record::default(), line: None, cursor: Vec::new(), retry: None, resuming: None }
     }
 
     pub(crate) fn socket(&self) -> Option<&TcpStream> {
@@ -94,18 +105,33 @@ impl Stream {
         self.line = None;
     }
 
-    /// Asks for the stream, from its cursor on if it has one.
+    /// Begins to connect; nobody waits for it, because the thread has other streams to read.
     pub(crate) fn connect(&mut self, addr: SocketAddr) -> io::Result<()> {
-        let mut socket = TcpStream::connect_timeout(&addr, CONNECT_TIMEOUT)?;
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_nonblocking(true)?;
+        match socket.connect(&addr.into()) {
+            Err(error) if error.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => return Err(error),
+            _ => {}
+        }
+        let (socket, chunked) = (socket.into(), Chunked::default());
+        self.line = Some(Line { socket, asked: false, opened: false, chunked, carry: Vec::new() });
+        Ok(())
+    }
+
+    /// Asks for the stream, from its cursor on if it has one.
+    fn ask(&mut self) -> io::Result<()> {
+        let Some(line) = &mut self.line else { return Ok(()) };
+        if let Some(error) = line.socket.take_error()? {
+            return Err(error);
+        }
         let resume = match std::str::from_utf8(&self.cursor) {
             Ok(cursor) if !cursor.is_empty() => format!("Last-Event-ID: {cursor}\r\n"),
             _ => String::new(),
         };
-        let path = &self.spec.path;
+        let (path, addr) = (&self.spec.path, line.socket.peer_addr()?);
         let head = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\nAccept: text/event-stream\r\n{resume}\r\n");
-        socket.write_all(head.as_bytes())?;
-        socket.set_nonblocking(true)?;
-        self.line = Some(Line { socket, opened: false, chunked: Chunked::default(), carry: Vec::new() });
+        line.socket.write_all(head.as_bytes())?;
+        line.asked = true;
         Ok(())
     }
 
@@ -113,6 +139,9 @@ impl Stream {
     pub(crate) fn read(&mut self, scratch: &mut Scratch, tally: &mut Tally) -> Step {
         // An event that was on its way when the stream was closed.
         let Some(line) = &mut self.line else { return Step::Going };
+        if !line.asked {
+            return if self.ask().is_ok() { Step::Asked } else { Step::Unreachable };
+        }
         let count = match line.socket.read(&mut scratch.raw) {
             Ok(0) => return Step::Ended,
             Ok(count) => count,
@@ -121,6 +150,8 @@ impl Stream {
         };
         let was_open = line.opened;
         match self.take(count, scratch, tally) {
+            // The connection may stay open for another request, as after a drain.
+            Ok(()) if self.line.as_ref().is_some_and(|line| line.chunked.ended()) => Step::Ended,
             Ok(()) if self.is_open() && !was_open => Step::Opened,
             Ok(()) => Step::Going,
             Err(error) => {
@@ -140,6 +171,11 @@ impl Stream {
             line.carry.extend_from_slice(raw);
             let Some(head) = Head::read(&line.carry)? else { return Ok(()) };
             ensure!(head.status == 200, "a stream is refused with status {}", head.status);
+            if let Body::Length(_) = head.body {
+                // A gateway that can't serve it says when to come back, in the words of a stream.
+                scan(&line.carry[head.length..], |item| self.retry = retry(item).or(self.retry));
+                bail!("a stream is turned away");
+            }
             ensure!(head.body == Body::Chunked, "a stream is not chunked");
             line.opened = true;
             first = line.carry.split_off(head.length);
@@ -151,8 +187,18 @@ impl Stream {
         text.extend_from_slice(&line.carry);
         line.chunked.decode(raw, text)?;
         let (record, cursor, spec) = (&mut self.record, &mut self.cursor, &self.spec);
+        let (resuming, wait) = (&mut self.resuming, &mut self.retry);
         let mut last_id = None;
-        let consumed = scan(text, |item| last_id = judge(item, now, spec, record, tally).or(last_id));
+        let consumed = scan(text, |item| {
+            *wait = retry(item).or(*wait);
+            if let Some(since) = *resuming
+                && is_live(item, now)
+            {
+                tally.live_after.add(now.saturating_sub(since));
+                *resuming = None;
+            }
+            last_id = judge(item, now, spec, record, tally).or(last_id);
+        });
         if let Some(id) = last_id {
             cursor.clear();
             cursor.extend_from_slice(id);
@@ -183,11 +229,26 @@ fn judge<'a>(item: Item<'a>, now: u64, spec: &StreamSpec, record: &mut Record, t
             }
             id
         }
+        Item::Retry(_) => None,
         Item::Comment => {
             tally.comments += 1;
             None
         }
     }
+}
+
+fn retry(item: Item<'_>) -> Option<Duration> {
+    match item {
+        Item::Retry(millis) => Some(Duration::from_millis(millis)),
+        _ => None,
+    }
+}
+
+/// Whether an item is a push that was sent just now.
+fn is_live(item: Item<'_>, now: u64) -> bool {
+    let Item::Push { data, .. } = item else { return false };
+    let sent_at = PushLine::read(data).and_then(|push| push.sent_at);
+    sent_at.is_some_and(|sent_at| Duration::from_nanos(now.saturating_sub(sent_at)) < LIVE)
 }
 
 /// The number behind the last hyphen of a cursor.
@@ -216,6 +277,12 @@ mod tests {
         answer
     }
 
+    /// Connects to a listener of this test, which on loopback takes no time.
+    fn connect(stream: &mut Stream, addr: SocketAddr, scratch: &mut Scratch, tally: &mut Tally) {
+        stream.connect(addr).unwrap();
+        while stream.read(scratch, tally) != Step::Asked {}
+    }
+
     /// Serves one request: what was asked, once `answer` was sent and the connection ended.
     fn serve_once(listener: &TcpListener, answer: &str) -> String {
         let (mut socket, _) = listener.accept().unwrap();
@@ -235,7 +302,7 @@ mod tests {
         );
         let mut asked = Vec::new();
         for body in [body.as_str(), "id: e-5\nevent: open\ndata: {}\n\nid: e-9\nda"] {
-            stream.connect(addr).unwrap();
+            connect(&mut stream, addr, &mut scratch, &mut tally);
             asked.push(serve_once(&listener, &answer(body)));
             while stream.read(&mut scratch, &mut tally) != Step::Ended {}
             stream.close();
@@ -246,10 +313,45 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_ends_with_its_last_chunk() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (mut stream, mut scratch, mut tally) = (Stream::new(spec()), Scratch::default(), Tally::default());
+        connect(&mut stream, listener.local_addr().unwrap(), &mut scratch, &mut tally);
+        let (mut socket, _) = listener.accept().unwrap();
+        socket.write_all((answer("event: shutdown\ndata: {}\n\n") + "0\r\n\r\n").as_bytes()).unwrap();
+        while stream.read(&mut scratch, &mut tally) != Step::Ended {}
+        assert_eq!(tally.refused, 0);
+    }
+
+    #[test]
+    fn a_stream_that_is_turned_away_knows_when_to_come_back() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (mut stream, mut scratch, mut tally) = (Stream::new(spec()), Scratch::default(), Tally::default());
+        connect(&mut stream, listener.local_addr().unwrap(), &mut scratch, &mut tally);
+        serve_once(&listener, "HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\nretry: 4321\n\n");
+        while stream.read(&mut scratch, &mut tally) != Step::Ended {}
+        assert_eq!((stream.retry, stream.is_open()), (Some(Duration::from_millis(4321)), false));
+    }
+
+    #[test]
+    fn a_stream_is_live_again_with_a_push_that_was_sent_just_now() {
+        let push = |sent_at: u64| {
+            format!("id: e-1\ndata: {{\"tenant\":\"t0\",\"id\":\"{ID}\",\"body\":\"t={sent_at};\"}}\n\n")
+        };
+        let now = 10 * LIVE.as_nanos() as u64;
+        for (sent_at, live) in [(1, false), (now - 1, true)] {
+            let text = push(sent_at);
+            let mut found = false;
+            scan(text.as_bytes(), |item| found |= is_live(item, now));
+            assert_eq!(found, live, "{sent_at}");
+        }
+    }
+
+    #[test]
     fn a_refused_stream_is_strange() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (mut stream, mut scratch, mut tally) = (Stream::new(spec()), Scratch::default(), Tally::default());
-        stream.connect(listener.local_addr().unwrap()).unwrap();
+        connect(&mut stream, listener.local_addr().unwrap(), &mut scratch, &mut tally);
         serve_once(&listener, "HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n");
         while stream.read(&mut scratch, &mut tally) != Step::Ended {}
         assert_eq!((tally.refused, stream.is_open()), (1, false));

@@ -20,6 +20,14 @@ pub(crate) struct Tally {
     pub(crate) last_read: u64,
     /// Streams that ended after they had begun.
     pub(crate) ended: u64,
+    /// When each of them ended, in nanoseconds of `CLOCK_MONOTONIC`.
+    pub(crate) ended_at: Vec<u64>,
+    /// When each stream began.
+    pub(crate) opened_at: Vec<u64>,
+    /// Connects that were refused, or broke before there was an answer.
+    pub(crate) unreachable: u64,
+    /// From the order to come back to the first push that is live again, of each stream.
+    pub(crate) live_after: Histogram,
     /// Streams that were refused, or sent what can't be read.
     pub(crate) refused: u64,
     /// Why, for the first of them.

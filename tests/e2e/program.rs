@@ -3,7 +3,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -26,25 +26,31 @@ pub(crate) fn node_modules() -> PathBuf {
 pub(crate) struct Program {
     name: String,
     child: Child,
-    printed: Lines,
-    complained: Lines,
+    printed: Output,
+    complained: Output,
 }
 
-type Lines = Arc<Mutex<Vec<String>>>;
+/// What is read of a program's output, and who reads it.
+struct Output {
+    lines: Arc<Mutex<Vec<String>>>,
+    reader: JoinHandle<()>,
+}
 
 impl Program {
-    /// Starts it with a small environment, so that neither a proxy nor a language of this machine matters.
-    pub(crate) fn start(name: &str, command: &mut Command) -> Self {
+    /// Starts it with a small environment, so that neither a proxy nor a language of this machine matters, and with a home
+    /// that goes with the test.
+    pub(crate) fn start(name: &str, home: &Path, command: &mut Command) -> Self {
         let path = std::env::var("PATH").unwrap_or_default();
         command
             .env_clear()
             .env("PATH", format!("{path}:/usr/sbin"))
+            .env("HOME", home)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{name}: {error}; `make clients` installs it"));
-        let printed = collect(child.stdout.take().expect("it is piped"));
-        let complained = collect(child.stderr.take().expect("it is piped"));
+        let printed = Output::of(child.stdout.take().expect("it is piped"));
+        let complained = Output::of(child.stderr.take().expect("it is piped"));
         Self { name: name.to_owned(), child, printed, complained }
     }
 
@@ -58,17 +64,18 @@ impl Program {
 
     /// All lines that it wrote to its standard output.
     pub(crate) fn printed(&self) -> Vec<String> {
-        self.printed.lock().expect("no thread panicked").clone()
+        self.printed.read()
     }
 
     /// All lines that it wrote to its standard error.
     pub(crate) fn complained(&self) -> Vec<String> {
-        self.complained.lock().expect("no thread panicked").clone()
+        self.complained.read()
     }
 
-    /// How it ended, once it has.
+    /// How it ended, once it has and all that it wrote was read.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().expect("it is ours")
+        let read = self.printed.reader.is_finished() && self.complained.reader.is_finished();
+        self.child.try_wait().expect("it is ours").filter(|_| read)
     }
 
     pub(crate) fn signal(&self, signal: &str) {
@@ -97,13 +104,19 @@ fn send(signal: &str, pid: u32) {
     let _ = Command::new("kill").args(["-s", signal, &pid.to_string()]).stderr(Stdio::null()).status();
 }
 
-fn collect(output: impl Read + Send + 'static) -> Lines {
-    let lines = Lines::default();
-    let collected = Arc::clone(&lines);
-    thread::spawn(move || {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
-            lines.lock().expect("no thread panicked").push(line);
-        }
-    });
-    collected
+impl Output {
+    fn of(output: impl Read + Send + 'static) -> Self {
+        let lines = Arc::<Mutex<Vec<String>>>::default();
+        let shared = Arc::clone(&lines);
+        let reader = thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                shared.lock().expect("no thread panicked").push(line);
+            }
+        });
+        Self { lines, reader }
+    }
+
+    fn read(&self) -> Vec<String> {
+        self.lines.lock().expect("no thread panicked").clone()
+    }
 }

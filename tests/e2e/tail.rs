@@ -5,8 +5,11 @@ use std::{
     net::TcpListener,
     process::{Child, ChildStdout, Command, Stdio},
     thread,
+    time::{Duration, SystemTime},
 };
 
+use pushgate_http::{Claims, Scope, SigningKey, mint};
+use pushgate_model::Timestamp;
 use pushgate_subscriber::{HttpClient, HttpConfig};
 use serde_json::{Value, json};
 use tokio::{
@@ -340,5 +343,82 @@ fn a_token_is_sent_and_never_shown() {
         assert!(head.to_lowercase().contains("\r\nauthorization: bearer s3cr3t\r\n"), "{head}");
         assert_eq!(status, Some(1));
         assert!(said.contains("refused with status 401: the token expired") && !said.contains("s3cr3t"), "{said}");
+    });
+}
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+fn jwt() -> String {
+    format!("auth = {{ mode = \"jwt\", algorithm = \"HS256\", key = \"{SECRET}\", audience = \"streams\" }}\n")
+}
+
+/// A token for tenant `a` that counts for so many seconds, the present one included.
+fn token(seconds: u64) -> String {
+    let now = Timestamp::from(SystemTime::now());
+    let claims = Claims {
+        tenants: Scope::Some(vec!["a".parse().unwrap()]),
+        presence: false,
+        issuer: None,
+        audience: Some("streams".to_owned()),
+        subject: None,
+        issued_at: now,
+        expires_at: now.plus(Duration::from_secs(seconds)),
+        key_id: None,
+    };
+    mint(&SigningKey::new("HS256", SECRET).unwrap(), &claims)
+}
+
+#[test]
+fn the_own_gateway_is_followed_by_its_own_secret_and_certificate() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let service = Service::start();
+        let addresses = free_addresses();
+        // A name that nobody asks for here, and no authority.
+        let made = rcgen::generate_simple_self_signed(["push.example.com".to_owned()]).unwrap();
+        let [cert, key] = ["cert.pem", "key.pem"].map(|name| folder.path().join(name));
+        std::fs::write(&cert, made.cert.pem()).unwrap();
+        std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        let more =
+            format!("server.base_path = \"/push\"\nserver.tls = {{ cert = {cert:?}, key = {key:?} }}\n{}", jwt());
+        let config = write_config(folder.path(), &service.handle.upstream_url(), addresses, &more);
+        let _gateway = Process::serve(&config);
+        ready(addresses[1]).await;
+        let mut tail = Tail::spawn(pushgate().args(["tail", "a", "b", "--json", "--config"]).arg(&config));
+        tail.says("connected").await;
+        let id = service.push("b", "t");
+        assert_eq!(tail.json().await["id"], *id);
+        // Whoever asks at an address of his own holds the certificate to the name.
+        let url = format!("https://{}/push", addresses[0]);
+        let mut stranger = Tail::spawn(pushgate().args(["tail", "a", "--url", &url, "--ca-file"]).arg(&cert));
+        stranger.says("reconnecting in").await;
+        service.stop().await;
+    });
+}
+
+#[test]
+fn a_token_that_expires_is_exchanged_or_is_the_end() {
+    run(async {
+        let stack = Stack::with(&jwt()).await;
+        let (status, _, said) = Tail::of(&stack, &["a"]).ended().await;
+        assert_eq!(status, Some(1));
+        assert!(said.contains("refused with status 401"), "{said}");
+        let folder = tempfile::tempdir().unwrap();
+        let (exchanged, kept) = (folder.path().join("exchanged"), folder.path().join("kept"));
+        for file in [&exchanged, &kept] {
+            std::fs::write(file, token(3)).unwrap();
+        }
+        let mut lucky = Tail::of(&stack, &["a", "--json", "--token-file", exchanged.to_str().unwrap()]);
+        let unlucky = Tail::of(&stack, &["a", "--json", "--token-file", kept.to_str().unwrap()]);
+        lucky.says("connected").await;
+        std::fs::write(&exchanged, token(60)).unwrap();
+        lucky.says("the access token expired").await;
+        lucky.says("connected").await;
+        let id = stack.service.push("a", "t");
+        assert_eq!(lucky.json().await["id"], *id);
+        let (status, _, said) = unlucky.ended().await;
+        assert_eq!(status, Some(1));
+        assert!(said.contains("pushgate: the access token expired"), "{said}");
+        stack.stop().await;
     });
 }

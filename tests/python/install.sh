@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes target/python, a virtual environment with what the second push service of the tests needs. Installs Python itself
+# Makes target/python, a virtual environment with what the Python parts of the tests run on. Installs Python itself
 # where that is missing and this may be done; else says what to install.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -143,8 +143,8 @@ pub(crate) fn auth_expiring(buffer: &mut Vec<u8>, expires_at: Timestamp) {
 }
 
 /// Appends the `auth-expired` event: of a lease that ran out then, or else that was revoked.
-pub(crate) fn auth_expired(buffer: &mut Vec<u8>, expired_at: Option<Timestamp>) {
-    match expired_at {
+pub(crate) fn auth_expired(buffer: &mut Vec<u8>, ran_out_at: Option<Timestamp>) {
+    match ran_out_at {
         Some(expires_at) => event(buffer, "auth-expired", &Expiry { expires_at }),
         None => event(buffer, "auth-expired", &Revoked { reason: "revoked" }),
     }

@@ -79,9 +79,9 @@ pub(crate) async fn run(shard: Weak<Shard>, mut inbox: mpsc::Receiver<Message>, 
         let Some(shard) = shard.upgrade() else { return };
         let now = shard.now();
         if round.is_empty() {
-            shard.beat_at(now)
+            shard.beat_at(now);
         } else {
-            shard.receive_at(round.drain(..), now)
+            shard.receive_at(round.drain(..), now);
         }
         if shard.core().is_draining() && beats.period() > BEAT_DRAIN {
             beats = every(BEAT_DRAIN);

@@ -145,23 +145,11 @@ impl Auth {
         next.is_some()
     }
 
-    /// Finds out who asks. Where the request names tenants, [`Auth::authorize`] it.
-    ///
-    /// # Errors
-    /// No credentials, none that count, or a cookie that another site may have made a browser send.
-    pub(crate) async fn authenticate(
-        &self,
-        request: &HttpRequest,
-        query: &Query,
-        intent: Intent,
-    ) -> Result<Grant, Problem> {
-        self.authorize(request, query, intent, &[]).await
-    }
-
     /// Finds out who asks, and whether he may read these tenants. Of several cookies the first that may counts.
     ///
     /// # Errors
-    /// As [`Auth::authenticate`], or the token does not name one of the tenants.
+    /// No credentials, none that count, a cookie that another site may have made a browser send, or a token that does not
+    /// name one of the tenants.
     pub(crate) async fn authorize(
         &self,
         request: &HttpRequest,
@@ -187,7 +175,7 @@ impl Auth {
     /// Gives out a ticket that stands for the token of the request.
     ///
     /// # Errors
-    /// As [`Auth::authenticate`], or too many wait already.
+    /// As [`Auth::authorize`], or too many wait already.
     pub(crate) async fn issue(&self, request: &HttpRequest, query: &Query) -> Result<IssuedTicket, Problem> {
         let inner = &self.0;
         let ask = Ask { request, query, intent: Intent::Change, tenants: &[], policy: inner.policy.get() };

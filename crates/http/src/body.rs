@@ -54,6 +54,8 @@ impl Stream for EventBody {
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Ready(Some(bytes)) => this.rest = bytes,
             }
+        } else {
+            this.subscriber.keeps_taking();
         }
         this.in_vain = 0;
         let slice = this.rest.split_to(SLICE.min(this.rest.len()));

@@ -13,8 +13,6 @@ use actix_web::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 
-use crate::endpoint::Endpoint;
-
 /// The parts, each after those that it imports.
 const PARTS: [&str; 11] = [
     include_str!("../assets/client/protocol.js"),
@@ -48,18 +46,13 @@ struct Asset {
     tag: EntityTag,
 }
 
-/// What pages load; no part of what the descriptions describe.
-pub(crate) fn endpoints() -> [Endpoint; 2] {
-    [Endpoint::at("/client.js").get(client_js), Endpoint::at("/client.d.ts").get(client_d_ts)]
-}
-
 /// `GET /client.js`
-async fn client_js(known: Option<Header<IfNoneMatch>>) -> HttpResponse {
+pub(crate) async fn client_js(known: Option<Header<IfNoneMatch>>) -> HttpResponse {
     MODULE.answer(known)
 }
 
 /// `GET /client.d.ts`
-async fn client_d_ts(known: Option<Header<IfNoneMatch>>) -> HttpResponse {
+pub(crate) async fn client_d_ts(known: Option<Header<IfNoneMatch>>) -> HttpResponse {
     DECLARATIONS.answer(known)
 }
 

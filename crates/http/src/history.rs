@@ -1,11 +1,16 @@
-use actix_web::{HttpRequest, HttpResponse, web::Data};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{self, ETag, EntityTag, Header as _, IfNoneMatch},
+    web::Data,
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use pushgate_journal::{HistoryItem, Journal};
 use pushgate_model::{Answer, Cursor, Epoch, PushData, Seq, TenantId};
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     auth::Intent,
-    edge::no_store_json,
     problem::Problem,
     public::Public,
     query::{PageLimit, Query},
@@ -51,7 +56,39 @@ pub(crate) async fn history(request: HttpRequest, public: Data<Public>) -> Resul
         .iter()
         .map(|item| Entry { data: item.push.data(), cursor: cursor(item.push.seq), answer: item.answer })
         .collect();
-    Ok(no_store_json(&Page { pushes, next }))
+    Ok(respond(&request, &version(&epoch, &items, more), &Page { pushes, next }))
+}
+
+/// Names what a page holds. A push never changes but for its answer, so that this is its epoch, its positions and their
+/// answers, and whether there is more. Weak, because another release may write the same in other bytes.
+fn version(epoch: &Epoch, items: &[HistoryItem], more: bool) -> EntityTag {
+    let mut digest = Sha256::new();
+    for item in items {
+        digest.update(item.push.seq.get().to_be_bytes());
+        digest.update(match item.answer {
+            None => b"-",
+            Some(Answer::Ack) => b"a",
+            Some(Answer::Nack) => b"n",
+        });
+    }
+    let digest = URL_SAFE_NO_PAD.encode(&digest.finalize()[..12]);
+    let more = if more { "more" } else { "end" };
+    EntityTag::new_weak(format!("{epoch}-{digest}-{more}"))
+}
+
+/// A page, or that whoever asks has it already (RFC 9110, section 13.1.2). Kept by nobody but him, and not used again
+/// without asking: what he may read ends with his token.
+fn respond(request: &HttpRequest, version: &EntityTag, page: &Page<'_>) -> HttpResponse {
+    let known = IfNoneMatch::parse(request).is_ok_and(|header| match header {
+        IfNoneMatch::Any => true,
+        IfNoneMatch::Items(tags) => tags.iter().any(|tag| tag.weak_eq(version)),
+    });
+    let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response
+        .insert_header((header::CACHE_CONTROL, "private, no-cache"))
+        .append_header((header::VARY, "Authorization, Cookie"))
+        .insert_header(ETag(version.clone()));
+    if known { response.finish() } else { response.json(page) }
 }
 
 /// Where a page begins. Unlike a stream, a page has no other way to say that its cursor is of no use, and whoever pages
@@ -97,7 +134,37 @@ async fn page(
 
 #[cfg(test)]
 mod tests {
+    use pushgate_model::{Push, StoredPush, Timestamp};
+
     use super::*;
+
+    #[test]
+    fn a_page_has_another_version_when_anything_in_it_changed() {
+        let item = |seq, answer| HistoryItem {
+            push: StoredPush {
+                seq: Seq::new(seq).unwrap(),
+                tenant: "acme".parse().unwrap(),
+                push: Push { id: "p".into(), created_at: String::new(), title: String::new(), body: String::new() },
+                received_at: Timestamp::from_millis(0),
+            },
+            answer,
+        };
+        let (one, other): (Epoch, Epoch) = ("5f3a".parse().unwrap(), "5f3b".parse().unwrap());
+        let versions = [
+            version(&one, &[], false),
+            version(&one, &[item(1, None)], false),
+            version(&one, &[item(1, None)], true),
+            version(&one, &[item(1, Some(Answer::Ack))], false),
+            version(&one, &[item(1, Some(Answer::Nack))], false),
+            version(&one, &[item(2, None)], false),
+            version(&one, &[item(1, None), item(2, None)], false),
+            version(&other, &[item(1, None)], false),
+        ];
+        for (nth, version) in versions.iter().enumerate() {
+            assert!(version.weak && !versions[..nth].contains(version), "{version}");
+        }
+        assert_eq!(versions[1], version(&one, &[item(1, None)], false));
+    }
 
     #[test]
     fn a_page_refuses_a_cursor_it_can_not_honour() {

@@ -24,8 +24,7 @@ const PREFIX_V6: u32 = 48;
 pub(crate) async fn presence(request: HttpRequest, public: Data<Public>) -> Result<HttpResponse, Problem> {
     let tenant: TenantId = request.match_info().query("tenant").parse()?;
     let query = Query::of(&request);
-    let grant = public.auth.authenticate(&request, &query, Intent::Read).await?;
-    grant.check(std::slice::from_ref(&tenant))?;
+    let grant = public.auth.authorize(&request, &query, Intent::Read, std::slice::from_ref(&tenant)).await?;
     if !grant.presence {
         return Err(Problem::NoPresence);
     }

@@ -10,7 +10,8 @@ use crate::{
     Deps, PublicConfig,
     asyncapi::{AsyncApi, asyncapi},
     auth::Auth,
-    client_js, demo,
+    client_js::{client_d_ts, client_js},
+    demo,
     edge::not_found,
     endpoint::Endpoint,
     history::history,
@@ -67,7 +68,7 @@ pub(crate) fn routes(app: &mut ServiceConfig, public: Public, config: &PublicCon
 
 /// What is served below the base path.
 fn below(app: &mut ServiceConfig, config: &PublicConfig) {
-    for endpoint in endpoints().into_iter().chain(client_js::endpoints()) {
+    for endpoint in endpoints() {
         app.service(endpoint.into_resource());
     }
     if config.demo_page {
@@ -86,5 +87,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         Endpoint::at("/openapi.json").get(openapi::public),
         Endpoint::at("/asyncapi.json").get(asyncapi),
         Endpoint::at("/tickets").on(Method::POST, tickets),
+        Endpoint::at("/client.js").get(client_js),
+        Endpoint::at("/client.d.ts").get(client_d_ts),
     ]
 }

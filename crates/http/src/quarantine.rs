@@ -82,9 +82,10 @@ struct ReplayedView {
 #[expect(dead_code, reason = "only describes the parameters")]
 struct FilterParams {
     /// Only messages of this tenant, which may be gone by now.
+    #[param(pattern = "^([a-z0-9][a-z0-9_-]{0,63})?$")]
     tenant: Option<String>,
     /// Only messages with a higher id.
-    after: Option<u64>,
+    after: Option<usize>,
 }
 
 /// The part of a path that names a message.

@@ -29,7 +29,7 @@ impl PageLimit {
 pub(crate) struct PageParams {
     /// How many items at most; more than 1000 counts as 1000.
     #[param(minimum = 1, default = 100)]
-    limit: Option<u32>,
+    limit: Option<usize>,
 }
 
 impl Query {
@@ -54,17 +54,23 @@ impl Query {
 
     /// The number in `after`, where a list goes by numbers.
     pub(crate) fn after(&self) -> Result<Option<u64>, Problem> {
-        self.get("after").map(|text| text.parse().map_err(|_| Problem::InvalidAfter)).transpose()
+        self.get("after").map(|text| number(text).ok_or(Problem::InvalidAfter)).transpose()
     }
 
     /// The value of `limit`, clamped.
     pub(crate) fn limit(&self, bounds: PageLimit) -> Result<usize, Problem> {
         let Some(text) = self.all("limit").next() else { return Ok(bounds.default) };
-        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        // A number that overflows is only a large one.
-        let value = if digits { text.parse().unwrap_or(usize::MAX) } else { 0 };
-        if value == 0 { Err(Problem::InvalidLimit { max: bounds.max }) } else { Ok(value.min(bounds.max)) }
+        match number(text) {
+            None | Some(0) => Err(Problem::InvalidLimit { max: bounds.max }),
+            Some(limit) => Ok(usize::try_from(limit).unwrap_or(usize::MAX).min(bounds.max)),
+        }
     }
+}
+
+/// A number of digits alone. One that overflows is only a large one.
+fn number(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -85,6 +91,18 @@ mod tests {
             Query::parse(text);
         }
         assert_eq!(Query::parse("a=%ff").get("a"), Some("\u{fffd}"));
+    }
+
+    #[test]
+    fn a_position_is_a_number_and_may_be_any_large_one() {
+        let after = |text: &str| Query::parse(text).after().ok();
+        assert_eq!(after(""), Some(None));
+        assert_eq!(after("after="), Some(None));
+        assert_eq!(after("after=7"), Some(Some(7)));
+        assert_eq!(after("after=99999999999999999999999"), Some(Some(u64::MAX)));
+        for bad in ["after=-1", "after=+1", "after=1.0", "after=first"] {
+            assert_eq!(after(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 use actix_web::http::header::{HeaderMap, HeaderName};
 use pushgate_fanout::Resume;
+use pushgate_model::Timestamp;
 
 use crate::query::Query;
 
@@ -7,7 +8,10 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Parameters that may hold a cursor, the first one that is not empty counts: our own name, that of the usual
 /// polyfills, and the short one for people.
-const PARAMETERS: [&str; 3] = ["last_event_id", "lastEventId", "since"];
+const PARAMETERS: [&str; 3] = ["last_event_id", "lastEventId", SINCE];
+
+/// The one that may also hold a time, for people have no cursor at hand. The others are filled in by programs, which do.
+const SINCE: &str = "since";
 
 /// The value that asks for all that is kept.
 const EARLIEST: &str = "earliest";
@@ -22,10 +26,12 @@ pub(crate) fn resume(headers: &HeaderMap, query: &Query) -> Resume {
     if let Some(text) = header.as_deref().filter(|text| !text.is_empty()) {
         return cursor(text);
     }
-    match PARAMETERS.iter().find_map(|name| query.get(name)) {
+    let named = PARAMETERS.iter().find_map(|name| Some((*name, query.get(name)?)));
+    match named {
         None => Resume::Live,
-        Some(EARLIEST) => Resume::Earliest,
-        Some(text) => cursor(text),
+        Some((_, EARLIEST)) => Resume::Earliest,
+        Some((SINCE, text)) => time(text).unwrap_or_else(|| cursor(text)),
+        Some((_, text)) => cursor(text),
     }
 }
 
@@ -34,6 +40,21 @@ fn cursor(text: &str) -> Resume {
         Ok(cursor) => Resume::After(cursor),
         Err(_) => Resume::Malformed(text[..text.floor_char_boundary(ECHO_BYTES)].to_owned()),
     }
+}
+
+/// A time as in RFC 3339; no cursor looks like one. The `+` of an offset that was not percent-encoded arrives as a space.
+fn time(text: &str) -> Option<Resume> {
+    let restored;
+    let text = match text.len().checked_sub("+00:00".len()) {
+        Some(offset) if text.as_bytes()[offset] == b' ' => {
+            restored = format!("{}+{}", &text[..offset], &text[offset + 1..]);
+            &restored
+        }
+        _ => text,
+    };
+    let time: Timestamp = text.parse().ok()?;
+    // The beginning of all times asks for no more than there is.
+    Some(if time.as_millis() == 0 { Resume::Earliest } else { Resume::Since(time) })
 }
 
 #[cfg(test)]
@@ -80,6 +101,32 @@ mod tests {
         for (header, query, expected) in table {
             assert_eq!(read(header, query), expected, "{header:?} {query}");
         }
+    }
+
+    #[test]
+    fn since_takes_a_time_and_the_others_do_not() {
+        let since = |millis| Resume::Since(Timestamp::from_millis(millis));
+        let table = [
+            ("since=2026-11-24T13:42:07Z", since(1_795_527_727_000)),
+            ("since=2026-11-24t13:42:07.5z", since(1_795_527_727_500)),
+            ("since=2026-11-24T15:42:07%2B02:00", since(1_795_527_727_000)),
+            ("since=2026-11-24T15:42:07+02:00", since(1_795_527_727_000)),
+            ("since=2026-11-24+15:42:07+02:00", since(1_795_527_727_000)),
+            ("since=2026-11-24+13:42:07Z", since(1_795_527_727_000)),
+            ("since=2026-11-24T08:42:07-05:00", since(1_795_527_727_000)),
+            ("since=9999-12-31T23:59:59Z", since(253_402_300_799_000)),
+            ("since=1969-07-20T20:17:40Z", Resume::Earliest),
+            ("since=2026-11-24", malformed("2026-11-24")),
+            ("since=2026-11-24T13:42:07", malformed("2026-11-24T13:42:07")),
+            ("since=%20%C3%A9%C3%A9:00", malformed(" \u{e9}\u{e9}:00")),
+            ("last_event_id=2026-11-24T13:42:07Z", malformed("2026-11-24T13:42:07Z")),
+            ("lastEventId=2026-11-24T13:42:07Z", malformed("2026-11-24T13:42:07Z")),
+            ("last_event_id=a-1&since=2026-11-24T13:42:07Z", after("a-1")),
+        ];
+        for (query, expected) in table {
+            assert_eq!(read(None, query), expected, "{query}");
+        }
+        assert_eq!(read(Some(b"2026-11-24T13:42:07Z"), ""), malformed("2026-11-24T13:42:07Z"));
     }
 
     #[test]

@@ -48,7 +48,7 @@ struct Subscriber {
 #[expect(dead_code, reason = "only describes the parameter")]
 pub(crate) struct AfterParams {
     /// Only subscribers with a higher id.
-    after: Option<u64>,
+    after: Option<usize>,
 }
 
 /// Which part of a list is asked for.

@@ -55,7 +55,8 @@ pub struct Limits {
     pub queued_bytes: usize,
     /// Threads that read, each with a connection of its own.
     pub readers: usize,
-    /// Reads that wait for a reader; more wait outside.
+    /// Reads that wait for a reader, of those that look at a few rows and of those that read pages each; more wait
+    /// outside.
     pub queued_reads: usize,
 }
 

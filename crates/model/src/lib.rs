@@ -15,4 +15,4 @@ pub use cursor::{Cursor, CursorError, Epoch, EpochError, Seq};
 pub use push::{Push, PushData, PushId, StoredPush};
 pub use status::{ConnectionState, TenantStatus};
 pub use tenant::{TenantId, TenantIdError};
-pub use timestamp::Timestamp;
+pub use timestamp::{Timestamp, TimestampError};

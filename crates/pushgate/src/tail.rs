@@ -11,6 +11,7 @@ mod base_url;
 mod confirm;
 mod escape;
 mod follow;
+mod minter;
 mod output;
 mod push;
 mod since;
@@ -31,6 +32,7 @@ use crate::{failure::Failure, settings::process_env};
 use access::Access;
 use confirm::Confirmer;
 use follow::Follower;
+use minter::Minter;
 use output::Output;
 use push::Form;
 use status::Status;
@@ -40,8 +42,9 @@ use target::Target;
 /// Follows until a signal, until nobody reads what is printed, or until the server says that it is of no use.
 pub(crate) fn run(args: TailArgs) -> Result<(), Failure> {
     let env = process_env();
-    let access = Access::find(args.token_file, &env)?;
-    let target = Target::find(args.url, args.ca_file.as_deref(), (&args.config.files, &env))?;
+    let mut target = Target::find(args.url, args.ca_file.as_deref(), (&args.config.files, &env))?;
+    let own = target.tokens.take().and_then(|tokens| Minter::of(tokens, &args.tenants));
+    let access = Access::find(args.token_file, &env, own)?;
     let form = match (args.json, args.tenants.len()) {
         (true, _) => Form::Json,
         (false, tenants) => Form::Text { style: Style::of(&io::stdout()), names_tenant: tenants > 1 },

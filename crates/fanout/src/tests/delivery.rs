@@ -51,6 +51,7 @@ proptest! {
     #[test]
     fn what_was_written_is_told(ops in prop::collection::vec(op(), 1..200)) {
         let mut world = World::new(&tiny(), 2);
+        world.wall.store(1_000_000, std::sync::atomic::Ordering::Relaxed);
         let mut told = Vec::new();
         for op in &ops {
             if let Op::Drop { stream } = op && let Some(stream) = world.streams.get(*stream) {
@@ -80,6 +81,7 @@ proptest! {
         ], 1..200)
     ) {
         let mut world = World::new(&tiny(), 2);
+        world.wall.store(1_000_000, std::sync::atomic::Ordering::Relaxed);
         let mut removed = [false; TENANTS.len()];
         for op in &ops {
             match op {

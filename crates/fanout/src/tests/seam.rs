@@ -1,9 +1,9 @@
 //! No gap, no duplicate, no reordering, whatever happens in whatever order.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use proptest::prelude::*;
-use pushgate_model::{ConnectionState, Cursor, Seq, TenantId};
+use pushgate_model::{ConnectionState, Cursor, Seq, TenantId, Timestamp};
 
 use super::{
     gate::Mode,
@@ -35,6 +35,7 @@ pub(super) enum From {
     Live,
     Earliest,
     Back(u64),
+    Since(u64),
     Foreign,
     Ahead,
     Malformed,
@@ -45,6 +46,7 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         2 => Just(From::Live),
         2 => Just(From::Earliest),
         4 => (0..30_u64).prop_map(From::Back),
+        2 => (0..30_u64).prop_map(From::Since),
         1 => Just(From::Foreign),
         1 => Just(From::Ahead),
         1 => Just(From::Malformed),
@@ -68,7 +70,7 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
 pub(super) fn tiny() -> FanoutConfig {
     FanoutConfig {
         heartbeat: Duration::from_secs(15),
-        stall_timeout: Duration::from_secs(30),
+        stall_timeout: Duration::from_secs(1_000_000),
         replay_rate: 0,
         tail_bytes: 2_500,
         tail_bytes_per_tenant: 1_000,
@@ -116,6 +118,7 @@ fn resume(world: &World, from: From) -> Resume {
         From::Live => Resume::Live,
         From::Earliest => Resume::Earliest,
         From::Back(by) => Resume::After(world.cursor(seq(head.saturating_sub(by)))),
+        From::Since(back) => Resume::Since(Timestamp::from_millis(head.saturating_sub(back))),
         From::Foreign => Resume::After(Cursor { epoch: "foreign".parse().unwrap(), seq: seq(3) }),
         From::Ahead => Resume::After(world.cursor(seq(head + 3))),
         From::Malformed => Resume::Malformed("x".into()),
@@ -176,9 +179,17 @@ fn check_start(world: &World, stream: &TestStream, position: Seq) {
             Some(stream.head)
         }
         Resume::After(cursor) => Some(cursor.seq),
-        Resume::Earliest | Resume::Since(_) => None,
+        // A push's time is its position.
+        Resume::Since(time) => Some(seq(time.as_millis().saturating_sub(1))),
+        Resume::Earliest => None,
     };
-    if let (Some(asked), false) = (asked_from, first_is_gap) {
+    if let Resume::Since(_) = &stream.request.resume {
+        let reason = stream.events.first().map(|(event, _)| &event.data["reason"]).filter(|_| first_is_gap);
+        assert!(reason.is_none_or(|reason| reason == "expired"));
+        if !first_is_gap {
+            check_between(world, stream, (asked_from.unwrap_or_default(), position.next().unwrap()), Seq::ZERO);
+        }
+    } else if let (Some(asked), false) = (asked_from, first_is_gap) {
         assert_eq!(position, asked);
     }
     // What is still kept was not jumped over.
@@ -226,6 +237,7 @@ proptest! {
     #[test]
     fn streams_have_no_gap_no_duplicate_and_one_order(ops in prop::collection::vec(op(), 1..200)) {
         let mut world = World::new(&tiny(), 2);
+        world.wall.store(1_000_000, Ordering::Relaxed);
         for op in &ops {
             apply(&mut world, op);
         }

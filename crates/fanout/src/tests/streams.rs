@@ -38,7 +38,9 @@ impl Gateway {
         Self::telling(config, Arc::new(NoDeliverySink))
     }
 
-    fn telling(config: FanoutConfig, sink: Arc<dyn DeliverySink>) -> Self {
+    fn telling(mut config: FanoutConfig, sink: Arc<dyn DeliverySink>) -> Self {
+        // The clock jumps whenever the worker waits for dispatch, and these tests leave streams alone meanwhile.
+        config.stall_timeout = Duration::from_secs(u64::from(u32::MAX));
         let (inlet, inbox) = Fanout::channel(64);
         let gate = Gate::new(MemoryJournal::new(Box::new(inlet)));
         let fanout = Fanout::start(config, Arc::clone(&gate) as _, inbox, sink);
@@ -229,6 +231,47 @@ fn a_drain_ends_all_streams_and_later_ones() {
 }
 
 #[test]
+fn a_spread_drain_ends_streams_in_their_own_time() {
+    worker(|| async {
+        let gateway = Gateway::start(FanoutConfig::default());
+        let mut streams = Vec::new();
+        for _ in 0..50 {
+            streams.push(gateway.subscribed(&["a"], Resume::Live).await);
+        }
+        gateway.fanout.drain(Duration::from_secs(3));
+        for stream in &mut streams {
+            assert_eq!(stream.next().await.name, "shutdown");
+        }
+        let told = tokio::time::Instant::now();
+        let ends = streams.into_iter().map(|mut stream| async move {
+            while stream.next_or_end().await.is_some() {}
+            told.elapsed().as_millis()
+        });
+        let mut ends = futures_util::future::join_all(ends).await;
+        ends.sort_unstable();
+        ends.dedup();
+        assert!(ends.last().is_some_and(|last| *last <= 3_100), "{ends:?}");
+        assert!(ends.len() > 20, "they end at many times: {ends:?}");
+    });
+}
+
+#[test]
+fn a_recheck_ends_an_idle_stream_whose_lease_was_revoked() {
+    worker(|| async {
+        let gateway = Gateway::start(FanoutConfig::default());
+        let lease = Lease::default();
+        let request =
+            Subscribe { tenants: vec![tenant("a")], resume: Resume::Live, peer: Peer::default(), lease: lease.clone() };
+        let mut events = Events { stream: gateway.shard.subscribe(request), waiting: Vec::new().into_iter() };
+        assert_eq!(events.next().await.name, "open");
+        lease.revocation.revoke();
+        gateway.fanout.recheck();
+        assert_eq!(events.next().await.name, "auth-expired");
+        assert!(events.next_or_end().await.is_none());
+    });
+}
+
+#[test]
 fn a_change_of_the_connection_is_told_once_with_its_latest_state() {
     worker(|| async {
         let gateway = Gateway::start(FanoutConfig::default());
@@ -274,10 +317,7 @@ fn a_removed_tenant_ends_its_streams_and_leaves_the_others() {
 #[test]
 fn a_slow_reader_falls_back_to_the_journal_and_catches_up() {
     worker(|| async {
-        // The clock jumps whenever the worker waits for dispatch.
-        let stall_timeout = Duration::from_secs(u64::from(u32::MAX));
-        let config =
-            FanoutConfig { tail_bytes_per_tenant: 1_000, replay_page: 7, stall_timeout, ..FanoutConfig::default() };
+        let config = FanoutConfig { tail_bytes_per_tenant: 1_000, replay_page: 7, ..FanoutConfig::default() };
         let gateway = Gateway::start(config);
         let mut slow = gateway.subscribed(&["a"], Resume::Live).await;
         let mut fast = gateway.subscribed(&["a"], Resume::Live).await;

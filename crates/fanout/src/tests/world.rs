@@ -312,7 +312,7 @@ fn commit(gate: &Gate, tenants: &[&str]) -> Vec<(TenantId, Seq)> {
         let append = Append {
             tenant: tenant(id),
             entry: Entry::Push { push, answer: Some(Answer::Ack) },
-            received_at: Timestamp::from_millis(0),
+            received_at: Timestamp::from_millis(at),
             tag: 0,
             reply: reply.clone(),
         };

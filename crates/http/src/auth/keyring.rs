@@ -142,14 +142,23 @@ impl Keyring {
             };
             self.keys.push(held);
         }
+        let mut revoked = 0;
         for old in before.iter().flat_map(|before| &before.keys) {
             let stays = kept.is_some() && self.find(&old.key).is_some();
             if !stays {
                 old.revocation.revoke();
+                revoked += 1;
             }
             if !(stays && same_cookie) {
                 old.by_cookie.revoke();
             }
+        }
+        if revoked > 0 {
+            tracing::info!(
+                keys = self.keys.len(),
+                revoked,
+                "keys of tokens were revoked: streams that rest on them end"
+            );
         }
         self
     }

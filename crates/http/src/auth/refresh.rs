@@ -130,7 +130,7 @@ impl Refresh {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt as _;
+    use futures_util::{FutureExt as _, future::join_all};
 
     use super::*;
 
@@ -138,7 +138,11 @@ mod tests {
         refresh.wanted().now_or_never().is_some()
     }
 
-    #[actix_web::rt::test]
+    fn due_in(refresh: &Refresh, now: Instant) -> Option<Duration> {
+        refresh.state.borrow().due_in(now)
+    }
+
+    #[actix_web::test]
     async fn keys_are_wanted_until_some_are_known() {
         let refresh = Refresh::new(Some("https://login.example/jwks"));
         assert!(is_wanted(&refresh) && is_wanted(&refresh));
@@ -152,31 +156,31 @@ mod tests {
         assert!(!is_wanted(&refresh) && refresh.url().is_none());
     }
 
-    #[actix_web::rt::test]
+    #[actix_web::test]
     async fn unknown_keys_cause_one_fetch_in_a_while() {
         let (refresh, start) = (Refresh::new(Some("u")), Instant::now());
         refresh.ended(true, start);
         for _ in 0..1000 {
             assert_eq!(refresh.ask(start + REFRESH_EVERY / 2), None, "nobody waits for what was just done");
         }
-        assert_eq!(refresh.state.borrow().due_in(start), None);
+        assert_eq!(due_in(&refresh, start), None);
         let later = start + REFRESH_EVERY;
         let round = refresh.ask(later).expect("a fetch");
         assert_eq!(refresh.ask(later), Some(round), "others wait for the same one");
-        assert_eq!(refresh.state.borrow().due_in(later), Some(Duration::ZERO));
+        assert_eq!(due_in(&refresh, later), Some(Duration::ZERO));
         refresh.ended(true, later);
-        assert_eq!((refresh.state.borrow().due_in(later), refresh.ask(later)), (None, None));
+        assert_eq!((due_in(&refresh, later), refresh.ask(later)), (None, None));
     }
 
     #[test]
     fn a_failed_fetch_is_repeated_in_a_while() {
         let (refresh, start) = (Refresh::new(Some("u")), Instant::now());
         refresh.ended(false, start);
-        assert_eq!(refresh.state.borrow().due_in(start), Some(REFRESH_EVERY));
+        assert_eq!(due_in(&refresh, start), Some(REFRESH_EVERY));
         assert_eq!(refresh.ask(start), None);
     }
 
-    #[actix_web::rt::test]
+    #[actix_web::test]
     async fn whoever_waits_goes_on_when_the_fetch_ends_and_only_so_many_do() {
         let refresh = Refresh::new(Some("u"));
         let round = refresh.ask(Instant::now()).unwrap();
@@ -186,8 +190,6 @@ mod tests {
         }
         assert!(refresh.end_of(round).now_or_never().is_some(), "one too many");
         refresh.ended(true, Instant::now());
-        for wait in waiting {
-            assert!(wait.now_or_never().is_some());
-        }
+        join_all(waiting).await;
     }
 }

@@ -38,6 +38,9 @@ impl<'a> Token<'a> {
         }
         let (signed, signature) = text.rsplit_once('.').ok_or(Refused::Malformed)?;
         let (header, payload) = signed.split_once('.').ok_or(Refused::Malformed)?;
+        if payload.contains('.') {
+            return Err(Refused::Malformed);
+        }
         let header: Header = object(header)?;
         if header.crit {
             return Err(Refused::Critical);
@@ -137,9 +140,8 @@ mod tests {
         for bad in ["", ".", "..", "e30", &format!("{header}.e30"), &format!("{header}=.e30.c2ln"), "e3+/.e30.c2ln"] {
             assert_eq!(Token::parse(bad).map(drop), Err(Refused::Malformed), "{bad}");
         }
-        let five =
-            Token::parse(&format!("{header}.a.b.c.d")).map(|token| token.claims::<serde_json::Value>().map(drop));
-        assert_eq!(five, Ok(Err(Refused::Malformed)), "an encrypted one");
+        let encrypted = format!("{header}.a.b.c.d");
+        assert_eq!(Token::parse(&encrypted).map(drop), Err(Refused::Malformed));
         assert_eq!(Token::parse(&"a".repeat(TOKEN_BYTES + 1)).map(drop), Err(Refused::TooLong));
     }
 }

@@ -68,6 +68,7 @@ fn refusals(listener: Listener, path: &str, operation: &Operation) -> Vec<Refusa
             if operation.security.is_none() {
                 refusals.push(("401", "There is no token, or it does not count"));
                 refusals.push(("403", "The token does not permit this, or a cookie came from a foreign page"));
+                refusals.push(("503", "The keys of tokens could not be fetched yet"));
             }
             refusals.push(("414", "The path and query are too long"));
             refusals.push(("431", "The headers are too large"));

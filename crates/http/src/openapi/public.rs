@@ -46,6 +46,7 @@ const TICKET: &str = "ticket";
         (name = "streams", description = "Pushes as they come, by Server-Sent Events"),
         (name = "pushes", description = "Pushes that are kept, and what subscribers say about them"),
         (name = "access", description = "Tickets, and who subscribes"),
+        (name = "client", description = "A module by which pages follow streams"),
         (name = "description", description = "These documents"),
     ),
     paths(
@@ -53,7 +54,10 @@ const TICKET: &str = "ticket";
         paths::one,
         paths::history,
         paths::word,
+        paths::tickets,
         paths::presence,
+        paths::client_js,
+        paths::client_d_ts,
         paths::openapi,
         paths::asyncapi,
     ),
@@ -105,7 +109,11 @@ fn secure(document: &mut utoipa::openapi::OpenApi, mode: &AuthMode) {
             components.add_security_scheme(COOKIE, SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
             tokens.push(requirement(COOKIE));
         }
-        let ticket = ApiKeyValue::with_description("ticket", "From `POST /tickets`; counts once");
+        let ticket = ApiKeyValue::with_description(
+            "ticket",
+            "From `POST /tickets`; counts once. The response sets the cookie `pushgate_ticket` for what \
+                      the browser sends to this path afterwards",
+        );
         components.add_security_scheme(TICKET, SecurityScheme::ApiKey(ApiKey::Query(ticket)));
     }
     for (path, item) in &mut document.paths.paths {

@@ -20,10 +20,10 @@ use crate::{Deps, edge::no_content, payload, problem::Problem, query::Query, tas
 #[expect(dead_code, reason = "only describes the headers")]
 struct PutHeaders {
     /// Change only one of these versions: entity tags as in `ETag`, or `*` for any that exists.
-    #[param(rename = "If-Match")]
+    #[param(rename = "If-Match", nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*)$"#)]
     if_match: Option<String>,
     /// `*`: make a new tenant, never change one.
-    #[param(rename = "If-None-Match", pattern = r"^\*$")]
+    #[param(rename = "If-None-Match", nullable = false, pattern = r"^\*$")]
     if_none_match: Option<String>,
 }
 
@@ -33,7 +33,7 @@ struct PutHeaders {
 #[expect(dead_code, reason = "only describes the header")]
 struct DeleteHeaders {
     /// Remove only one of these versions: entity tags as in `ETag`, or `*` for any that exists.
-    #[param(rename = "If-Match")]
+    #[param(rename = "If-Match", nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*)$"#)]
     if_match: Option<String>,
 }
 

@@ -49,6 +49,7 @@ struct TransitionView {
 #[expect(dead_code, reason = "only describes the parameter")]
 struct AfterParams {
     /// What `next` was in the page before.
+    #[param(pattern = r"^([0-9]{1,15}\.[1-9][0-9]{0,8})?$")]
     after: Option<String>,
 }
 

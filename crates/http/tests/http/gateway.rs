@@ -11,7 +11,8 @@ use actix_web::rt::System;
 use futures_util::FutureExt as _;
 use pushgate_fanout::{DeliverySink, Fanout, FanoutConfig};
 use pushgate_http::{
-    AdminConfig, Deps, Http, HttpConfig, HttpHandle, Lifecycle, Policy, PublicConfig, StreamLimits, bind,
+    AdminConfig, Deps, Http, HttpConfig, HttpHandle, Lifecycle, Policy, PublicConfig, RemoteKeys, StreamLimits,
+    TlsConfig, TlsError, bind,
 };
 use pushgate_journal::{Append, Appended, Entry, Journal as _, QuarantineEntry, testing::MemoryJournal};
 use pushgate_model::{Answer, ConnectionState, Push, TenantId, TenantStatus, Timestamp};
@@ -38,6 +39,9 @@ pub(crate) struct Gateway {
     pub(crate) journal: Arc<MemoryJournal>,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) fanout: Fanout,
+    pub(crate) keys: RemoteKeys,
+    /// As it began.
+    policy: Policy,
     directory: Arc<Directory>,
     handle: HttpHandle,
     thread: Option<JoinHandle<()>>,
@@ -98,10 +102,18 @@ impl Gateway {
         let (journal, prepared, mut deps) = parts();
         change(&mut deps);
         let (fanout, directory, lifecycle) = (deps.fanout.clone(), deps.directory.clone(), deps.lifecycle.clone());
+        let policy = config.policy.clone();
         let http = bind(config, deps).unwrap();
-        let (public, admin, handle) = (http.public_addr, http.admin_addr, http.handle());
+        let (public, admin, handle, keys) = (http.public_addr, http.admin_addr, http.handle(), http.remote_keys());
         let thread = Some(thread::spawn(move || serve(http, prepared, connections)));
-        Self { public, admin, journal, lifecycle, fanout, directory, handle, thread }
+        Self { public, admin, journal, lifecycle, fanout, keys, policy, directory, handle, thread }
+    }
+
+    /// Takes another policy: the one at the beginning, changed.
+    pub(crate) fn reload(&self, change: impl FnOnce(&mut Policy)) {
+        let mut policy = self.policy.clone();
+        change(&mut policy);
+        self.handle.reload(policy, None).unwrap();
     }
 
     /// Adds a tenant, or changes its state.
@@ -158,20 +170,27 @@ impl Gateway {
             title: "title".to_owned(),
             body: body.to_owned(),
         };
-        self.append(tenant_id, Entry::Push { push, answer });
+        self.append(tenant_id, Entry::Push { push, answer }, 5_000);
+    }
+
+    /// Stores a push that was received so many milliseconds after 1970.
+    pub(crate) fn commit_at(&self, tenant_id: &str, push_id: &str, millis: u64) {
+        let text = || "text".to_owned();
+        let push = Push { id: push_id.into(), created_at: text(), title: text(), body: text() };
+        self.append(tenant_id, Entry::Push { push, answer: Some(Answer::Ack) }, millis);
     }
 
     /// Puts bytes into quarantine.
     pub(crate) fn quarantine(&self, tenant_id: &str, raw: &'static [u8], push_id: Option<&str>) {
         let push_id = push_id.map(Into::into);
         let entry = QuarantineEntry { raw: raw.into(), push_id, reason: "malformed", size: raw.len() as u64 };
-        self.append(tenant_id, Entry::Quarantine(entry));
+        self.append(tenant_id, Entry::Quarantine(entry), 5_000);
     }
 
-    fn append(&self, tenant_id: &str, entry: Entry) -> Appended {
+    fn append(&self, tenant_id: &str, entry: Entry, received_at: u64) -> Appended {
         let (reply, mut replies) = mpsc::channel(1);
-        let append =
-            Append { tenant: tenant(tenant_id), entry, received_at: Timestamp::from_millis(5_000), tag: 0, reply };
+        let received_at = Timestamp::from_millis(received_at);
+        let append = Append { tenant: tenant(tenant_id), entry, received_at, tag: 0, reply };
         self.journal.append(append).now_or_never().expect("a journal in memory never waits").unwrap();
         replies.try_recv().unwrap()
     }
@@ -196,6 +215,18 @@ impl Gateway {
             assert!(Instant::now() < until, "{} streams", self.fanout.subscribers(&tenant(tenant_id)));
             thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    /// Gives the public listener other settings and reads its certificate again.
+    pub(crate) fn reload_tls(&self, change: impl FnOnce(&mut Policy), tls: &TlsConfig) -> Result<(), TlsError> {
+        let mut policy = self.policy.clone();
+        change(&mut policy);
+        self.handle.reload(policy, Some(tls))
+    }
+
+    /// Takes no new connections on the public listener.
+    pub(crate) fn close_public(&self) {
+        System::new().block_on(self.handle.close_public());
     }
 
     /// Stops both listeners and waits until they are gone.

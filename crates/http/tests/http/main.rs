@@ -2,19 +2,27 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod addresses;
 mod admin;
+mod auth;
 mod client;
 mod client_js;
+mod cors;
 mod demo;
 mod errors;
 mod gateway;
 mod history;
+mod hostile;
+mod limits;
 mod listeners;
 mod metrics;
 mod presence;
 mod probes;
+mod protocol;
 mod quarantine;
+mod resume;
 mod settings;
 mod streams;
 mod tenants;
+mod tls;
 mod words;

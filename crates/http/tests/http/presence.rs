@@ -1,3 +1,5 @@
+use jsonwebtoken::{EncodingKey, Header, encode};
+use pushgate_http::{AuthMode, JwtConfig, Keys, VerifyKey};
 use serde_json::{Value, json};
 
 use crate::{
@@ -28,6 +30,52 @@ fn subscribers_see_each_other_by_their_network() {
     assert_eq!((&one["tenants"], &one["lag"]), (&json!(["acme"]), &json!(0)));
     assert!(one["bytes"].as_u64().unwrap() > 0);
     assert_eq!(subscribers[1]["tenants"].as_array().unwrap().len(), 2);
+}
+
+const SECRET: &str = "a secret that is long enough for HS256";
+
+/// A gateway that asks for tokens.
+fn closed() -> Gateway {
+    Gateway::start_with(|config| {
+        let keys = Keys::Known(vec![VerifyKey::new("HS256", SECRET).unwrap()]);
+        config.policy.auth.mode = AuthMode::Jwt(JwtConfig { keys, issuer: None, audience: None, cookie: None });
+    })
+}
+
+fn bearer(tenants: &[&str], presence: bool) -> String {
+    let claims = json!({ "tenants": tenants, "presence": presence, "exp": 4_000_000_000_u64 });
+    let token = encode(&Header::default(), &claims, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap();
+    format!("Authorization: Bearer {token}")
+}
+
+#[test]
+fn only_a_token_with_presence_may_look() {
+    let gateway = closed();
+    let ask = |headers: &[&str]| get(gateway.public, "/tenants/acme/subscribers", headers);
+    let refused = ask(&[]);
+    assert_eq!((refused.status, refused.problem().as_str()), (401, "no-token"));
+    let refused = ask(&[&bearer(&["globex"], true)]);
+    assert_eq!((refused.status, refused.problem().as_str()), (403, "forbidden"));
+    let refused = ask(&[&bearer(&["acme"], false)]);
+    assert_eq!((refused.status, refused.problem().as_str()), (403, "no-presence"));
+    assert_eq!(ask(&[&bearer(&["acme"], true)]).status, 200);
+    let unknown = get(gateway.public, "/tenants/nobody/subscribers", &[&bearer(&["*"], false)]);
+    assert_eq!(unknown.status, 403, "without the right nobody learns whether a tenant exists");
+}
+
+#[test]
+fn a_token_does_not_show_of_which_other_tenants_a_stream_is() {
+    let gateway = closed();
+    let (mut stream, _) =
+        Stream::events(gateway.public, "/events?tenant=acme&tenant=globex", &[&bearer(&["*"], false)]);
+    stream.until("event: open");
+    gateway.wait_for_subscribers("acme", 1);
+    let shown = |token: &str| {
+        let page = get(gateway.public, "/tenants/acme/subscribers", &[token]).json();
+        page["subscribers"][0]["tenants"].clone()
+    };
+    assert_eq!(shown(&bearer(&["acme"], true)), json!(["acme"]));
+    assert_eq!(shown(&bearer(&["*"], true)), json!(["acme", "globex"]));
 }
 
 #[test]

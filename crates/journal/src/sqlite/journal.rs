@@ -12,6 +12,7 @@ use super::{
     database::{Creation, DatabaseFile, create_folder, resolve},
     epoch,
     fault::engine,
+    jobs::Lane,
     ledger::Ledger,
     listing,
     lock::JournalLock,
@@ -88,7 +89,7 @@ impl Journal for SqliteJournal {
     }
 
     fn read(&self, query: ReadQuery) -> BoxFuture<'_, Result<Page, JournalError>> {
-        Box::pin(self.readers.run(move |conn| page::read(conn, &query)))
+        Box::pin(self.readers.run(Lane::Long, move |conn| page::read(conn, &query)))
     }
 
     fn history(
@@ -97,19 +98,19 @@ impl Journal for SqliteJournal {
         after: Seq,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<HistoryItem>, JournalError>> {
-        Box::pin(self.readers.run(move |conn| page::history(conn, &tenant, after, limit)))
+        Box::pin(self.readers.run(Lane::Long, move |conn| page::history(conn, &tenant, after, limit)))
     }
 
     fn bounds(&self, tenants: Vec<TenantId>) -> BoxFuture<'_, Result<Bounds, JournalError>> {
-        Box::pin(self.readers.run(move |conn| page::bounds(conn, &tenants)))
+        Box::pin(self.readers.run(Lane::Short, move |conn| page::bounds(conn, &tenants)))
     }
 
     fn since(&self, tenants: Vec<TenantId>, time: Timestamp) -> BoxFuture<'_, Result<Since, JournalError>> {
-        Box::pin(self.readers.run(move |conn| since::since(conn, &tenants, time)))
+        Box::pin(self.readers.run(Lane::Short, move |conn| since::since(conn, &tenants, time)))
     }
 
     fn tenants(&self) -> BoxFuture<'_, Result<Vec<StoredTenant>, JournalError>> {
-        Box::pin(self.readers.run(listing::tenants))
+        Box::pin(self.readers.run(Lane::Long, listing::tenants))
     }
 
     fn put_tenant(&self, tenant: StoredTenant) -> BoxFuture<'_, Result<(), JournalError>> {
@@ -125,11 +126,11 @@ impl Journal for SqliteJournal {
     }
 
     fn quarantine(&self, query: QuarantineQuery) -> BoxFuture<'_, Result<Vec<Quarantined>, JournalError>> {
-        Box::pin(self.readers.run(move |conn| listing::quarantine(conn, &query)))
+        Box::pin(self.readers.run(Lane::Long, move |conn| listing::quarantine(conn, &query)))
     }
 
     fn quarantined(&self, id: u64) -> BoxFuture<'_, Result<Option<QuarantinedRaw>, JournalError>> {
-        Box::pin(self.readers.run(move |conn| listing::quarantined(conn, id)))
+        Box::pin(self.readers.run(Lane::Short, move |conn| listing::quarantined(conn, id)))
     }
 
     fn delete_quarantined(&self, id: u64) -> BoxFuture<'_, Result<bool, JournalError>> {

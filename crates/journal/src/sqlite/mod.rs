@@ -14,6 +14,7 @@ mod database;
 mod epoch;
 mod erase;
 mod fault;
+mod jobs;
 mod journal;
 mod lanes;
 mod ledger;

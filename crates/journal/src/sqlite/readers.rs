@@ -1,22 +1,27 @@
 use std::{
     io,
+    panic::{self, AssertUnwindSafe},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     thread::{Builder, JoinHandle},
 };
 
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
-use super::{database::connect_reader, fault::engine, shared::Shared};
+use super::{
+    database::connect_reader,
+    fault::engine,
+    jobs::{Jobs, Lane},
+    shared::Shared,
+};
 use crate::{JournalError, Limits};
 
 type Job = Box<dyn FnOnce(&mut Reader) + Send>;
 
-/// A few threads that read, with one queue. Full, it lets callers wait, first come first served.
+/// A few threads that read.
 pub(super) struct Readers {
-    /// Nothing once the threads must end.
-    jobs: Option<mpsc::Sender<Job>>,
+    jobs: Arc<Jobs<Job>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -30,20 +35,25 @@ struct Reader {
 
 impl Readers {
     pub(super) fn start(path: &Path, shared: &Arc<Shared>, limits: &Limits) -> io::Result<Self> {
-        let (jobs, queue) = mpsc::channel(limits.queued_reads.max(1));
-        let queue = Arc::new(Mutex::new(queue));
-        let mut readers = Self { jobs: Some(jobs), threads: Vec::new() };
+        let mut readers = Self { jobs: Arc::new(Jobs::new(limits.queued_reads)), threads: Vec::new() };
         for number in 0..limits.readers.max(1) {
-            let queue = Arc::clone(&queue);
+            let jobs = Arc::clone(&readers.jobs);
             let mut reader = Reader { path: path.to_owned(), shared: Arc::clone(shared), conn: None, generation: 0 };
-            let builder = Builder::new().name(format!("journal-read-{number}"));
-            readers.threads.push(builder.spawn(move || while reader.work(&queue) {})?);
+            let work = move || {
+                while let Some(job) = jobs.take() {
+                    // Whoever asked learns of it by the reply that is gone. The connection is not used again.
+                    if panic::catch_unwind(AssertUnwindSafe(|| job(&mut reader))).is_err() {
+                        tracing::error!("a read of the journal panicked");
+                    }
+                }
+            };
+            readers.threads.push(Builder::new().name(format!("journal-read-{number}")).spawn(work)?);
         }
         Ok(readers)
     }
 
     /// Has `read` run on a thread, within one snapshot.
-    pub(super) async fn run<T, F>(&self, read: F) -> Result<T, JournalError>
+    pub(super) async fn run<T, F>(&self, lane: Lane, read: F) -> Result<T, JournalError>
     where
         T: Send + 'static,
         F: Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -55,8 +65,7 @@ impl Readers {
                 let _ = reply.send(reader.read(&read));
             }
         });
-        let jobs = self.jobs.as_ref().ok_or(JournalError::Closed)?;
-        jobs.send(job).await.map_err(|_| JournalError::Closed)?;
+        self.jobs.put(lane, job).await.map_err(|_| JournalError::Closed)?;
         let result = result.await.map_err(|_| JournalError::Closed)?;
         result.map_err(|error| engine(&error))
     }
@@ -64,7 +73,7 @@ impl Readers {
 
 impl Drop for Readers {
     fn drop(&mut self) {
-        self.jobs = None;
+        self.jobs.close();
         for thread in self.threads.drain(..) {
             // A reader that panicked has said so already.
             let _ = thread.join();
@@ -73,12 +82,6 @@ impl Drop for Readers {
 }
 
 impl Reader {
-    /// Does one job; false when there will be no more. One thread waits in the queue, the others for that one.
-    fn work(&mut self, queue: &Mutex<mpsc::Receiver<Job>>) -> bool {
-        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
-        job.map(|job| job(self)).is_some()
-    }
-
     fn read<T>(&mut self, read: &impl Fn(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
         let generation = self.shared.generation();
         if self.generation != generation {

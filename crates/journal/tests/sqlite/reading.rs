@@ -1,5 +1,10 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use pushgate_journal::{Append, Bounds, Entry, Journal, ReadQuery};
-use pushgate_model::{Answer, Seq};
+use pushgate_model::{Answer, Seq, Timestamp};
 
 use crate::harness::{TestJournal, push, query, seqs};
 
@@ -132,5 +137,35 @@ async fn more_reads_than_the_queue_holds_are_all_answered() {
         .collect();
     for read in reads {
         assert_eq!(read.await.unwrap(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_begins_does_not_wait_for_those_that_replay() {
+    let mut journal = TestJournal::new();
+    for number in 0..100 {
+        journal.store("a", &number.to_string()).await;
+    }
+    let (asked, done) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+    let mut pages = Vec::new();
+    for _ in 0..1_000 {
+        let (journal, asked, done) = (Arc::clone(&journal.journal), Arc::clone(&asked), Arc::clone(&done));
+        pages.push(tokio::spawn(async move {
+            asked.fetch_add(1, Ordering::Relaxed);
+            let page = journal.read(query(&["a"], 0)).await.unwrap();
+            done.fetch_add(1, Ordering::Relaxed);
+            page.pushes.len()
+        }));
+    }
+    while asked.load(Ordering::Relaxed) < pages.len() {
+        tokio::task::yield_now().await;
+    }
+    let a = || vec!["a".parse().unwrap()];
+    assert_eq!(journal.journal.bounds(a()).await.unwrap().newest, Some(at(100)));
+    assert_eq!(journal.journal.since(a(), Timestamp::from_millis(0)).await.unwrap().first, Some(at(1)));
+    let before = done.load(Ordering::Relaxed);
+    assert!(before < 800, "{before} pages went first");
+    for page in pages {
+        assert_eq!(page.await.unwrap(), 100);
     }
 }

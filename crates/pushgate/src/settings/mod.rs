@@ -18,6 +18,7 @@ mod header;
 mod identity;
 mod journal;
 mod layers;
+mod local;
 mod mistake;
 mod network;
 mod origin;
@@ -39,7 +40,7 @@ mod tests;
 mod upstream;
 mod url;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf};
 
 use pushgate_fanout::FanoutConfig;
 use pushgate_http::{AdminConfig, AuthMode, HttpConfig, Policy, PublicConfig};
@@ -50,6 +51,7 @@ pub(crate) use auth::MAX_JWKS;
 pub use auth::TokenSettings;
 pub use effective::Effective;
 pub(crate) use folder::is_tenant;
+pub(crate) use local::Local;
 pub use mistake::{Mistake, Mistakes};
 pub use reader::RequestReader;
 pub(crate) use secret::of_file as secret_of_file;
@@ -141,23 +143,6 @@ impl Settings {
         match bind.filter(|_| !report.is_incomplete()) {
             Some(bind) => Ok(bind),
             None => Self::load(files, env).map(|settings| settings.http.admin.bind),
-        }
-    }
-}
-
-impl Settings {
-    /// What subscribers reach of a gateway of these settings, and how often an idle stream says that it lives. What else
-    /// is wrong in them is no matter.
-    ///
-    /// # Errors
-    /// Every mistake that there is, when it is in what was asked for.
-    pub(crate) fn public(files: &[PathBuf], env: &[(String, String)]) -> Result<(PublicConfig, Duration), Mistakes> {
-        let report = Report::new(env);
-        let values = layers::merge(files, &report);
-        let (server, _) = Section::read_root(values, &report, |root| root.table("server", server::read));
-        match server.filter(|_| !report.is_incomplete()) {
-            Some((public, fanout, _)) => Ok((public, fanout.heartbeat)),
-            None => Self::load(files, env).map(|settings| (settings.http.public, settings.fanout.heartbeat)),
         }
     }
 }

@@ -16,7 +16,8 @@ Examples:
 
 Without --url it follows the gateway of this configuration, on this machine. The access token is taken from the
 environment variable PUSHGATE_TOKEN or from --token-file, never from the command line, which everybody on the machine can
-read. The file is read anew before each connect.
+read. The file is read anew before each connect. Without either, and without --url, a token is made with the secret of
+this configuration, if it has one (auth.algorithm = \"HS256\").
 
 It connects again for ever and resumes by the cursor: over a break nothing is lost and nothing comes twice. A gap, pushes
 that were asked for and are no longer kept, is told on standard error, as is everything that is not a push. Characters

@@ -1,6 +1,6 @@
 use std::io;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use futures_util::StreamExt as _;
 use pushgate_subscriber::{ControlEvent, Data, Event, EventStream, PushEvent, StreamItem};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -92,7 +92,7 @@ impl Follower {
         if texts[0] == texts[1] {
             return match token {
                 Token::Valid => Ok(used),
-                Token::Expired => Err(anyhow!("the access token expired")).context("no other one is there")?,
+                Token::Expired => Err(anyhow!("the access token expired, and there is no other one").into()),
             };
         }
         self.stream.set_bearer(next.clone()).map_err(of_no_use)?;

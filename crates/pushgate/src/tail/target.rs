@@ -7,7 +7,10 @@ use std::{
 use rustls::ClientConfig;
 
 use super::{base_url::BaseUrl, trust};
-use crate::{failure::Failure, settings::Settings};
+use crate::{
+    failure::Failure,
+    settings::{Local, TokenSettings},
+};
 
 /// A stream without a byte for so many heartbeats is dead.
 const HEARTBEATS: u32 = 4;
@@ -21,6 +24,8 @@ pub(super) struct Target {
     pub(super) tls: Option<Arc<ClientConfig>>,
     /// A stream without a byte for this long is dead.
     pub(super) idle_timeout: Duration,
+    /// What tokens are minted with there, as far as the configuration tells.
+    pub(super) tokens: Option<TokenSettings>,
 }
 
 impl Target {
@@ -33,11 +38,11 @@ impl Target {
     ) -> Result<Self, Failure> {
         if let Some(base) = url {
             let tls = base.is_https().then(|| trust::authorities(ca_file)).transpose()?;
-            return Ok(Self { base, tls, idle_timeout: IDLE });
+            return Ok(Self { base, tls, idle_timeout: IDLE, tokens: None });
         }
-        let (public, heartbeat) = Settings::public(files, env)?;
+        let Local { public, heartbeat, tokens } = Local::load(files, env)?;
         let tls = public.tls.as_ref().map(|tls| trust::only(&tls.cert)).transpose()?;
         let idle_timeout = IDLE.max(heartbeat.saturating_mul(HEARTBEATS));
-        Ok(Self { base: BaseUrl::of_listener(&public), tls, idle_timeout })
+        Ok(Self { base: BaseUrl::of_listener(&public), tls, idle_timeout, tokens })
     }
 }

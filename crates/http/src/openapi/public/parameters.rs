@@ -52,8 +52,17 @@ pub(super) struct Resume {
 pub(super) struct LastEventId {
     /// The cursor after which the stream begins. It goes before all parameters, because a browser reconnects to an
     /// unchanged URL.
-    #[param(rename = "Last-Event-ID", example = "5f3a9c01-1042")]
+    #[param(rename = "Last-Event-ID", nullable = false, example = "5f3a9c01-1042")]
     last_event_id: Option<String>,
+}
+
+/// What whoever asks has already.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub(super) struct IfNoneMatch {
+    /// The `ETag` of what is there already, or several, or `*`.
+    #[param(rename = "If-None-Match", nullable = false)]
+    if_none_match: Option<String>,
 }
 
 /// Where a page of the history begins.
@@ -61,6 +70,6 @@ pub(super) struct LastEventId {
 #[into_params(parameter_in = Query)]
 pub(super) struct AfterCursor {
     /// Only pushes after this cursor, which must be of the journal's present epoch; without it, from the oldest kept.
-    #[param(example = "5f3a9c01-1042")]
+    #[param(pattern = "^([0-9a-z]{1,32}-(0|[1-9][0-9]{0,15}))?$")]
     after: Option<String>,
 }

@@ -2,8 +2,8 @@
 //! The functions only carry their descriptions.
 
 use super::{
-    parameters::{AfterCursor, LastEventId, PushPath, Resume, TenantPath, Tenants},
-    schemas::{EventStream, HistoryPage, Word},
+    parameters::{AfterCursor, IfNoneMatch, LastEventId, PushPath, Resume, TenantPath, Tenants},
+    schemas::{EventStream, HistoryPage, Ticket, Word},
 };
 use crate::{
     query::PageParams,
@@ -25,7 +25,7 @@ use crate::{
         (status = 400, description = "No tenant is named, or too many are"),
         (status = 404, description = "There is no such tenant"),
         (status = 429, description = "Over a limit, and `Accept` does not name `text/event-stream`"),
-        (status = 503, description = "Starting or draining, and `Accept` does not name `text/event-stream`"),
+        (status = 503, description = "Starting, draining or without keys yet, and `Accept` does not name `text/event-stream`"),
     )
 )]
 fn several() {}
@@ -44,7 +44,7 @@ fn several() {}
         (status = 204, description = "The tenant was removed: do not come back"),
         (status = 404, description = "There is no such tenant"),
         (status = 429, description = "Over a limit, and `Accept` does not name `text/event-stream`"),
-        (status = 503, description = "Starting or draining, and `Accept` does not name `text/event-stream`"),
+        (status = 503, description = "Starting, draining or without keys yet, and `Accept` does not name `text/event-stream`"),
     )
 )]
 fn one() {}
@@ -57,12 +57,19 @@ fn one() {}
     path = "/tenants/{tenant}/pushes",
     operation_id = "list_pushes",
     tag = "pushes",
-    params(TenantPath, AfterCursor, PageParams),
+    params(TenantPath, AfterCursor, PageParams, IfNoneMatch),
     responses(
-        (status = 200, description = "A page of pushes", body = HistoryPage),
+        (
+            status = 200, description = "A page of pushes", body = HistoryPage,
+            headers(("ETag" = String, description = "The version of this page")),
+        ),
+        (
+            status = 304, description = "The page has a version that `If-None-Match` names",
+            headers(("ETag" = String, description = "The version of this page")),
+        ),
         (status = 400, description = "`after` is no cursor or one of another epoch, or `limit` is wrong"),
         (status = 404, description = "There is no such tenant"),
-        (status = 503, description = "The journal can't be read at the moment"),
+        (status = 503, description = "The journal can't be read, or there are no keys yet"),
     )
 )]
 fn history() {}
@@ -84,10 +91,26 @@ fn history() {}
         (status = 408, description = "The body did not arrive in time"),
         (status = 409, description = "It was answered before: `answer` says how"),
         (status = 422, description = "The body is no word"),
-        (status = 503, description = "The gateway starts, or the journal can't write: nothing changed"),
+        (status = 503, description = "The gateway starts, has no keys yet, or the journal can't write: nothing changed"),
     )
 )]
 fn word() {}
+
+/// Get a ticket for a stream
+///
+/// It stands for the token of this request in the `ticket` of one stream's URL, because an `EventSource` sends no headers
+/// and URLs end up in logs. Where no tokens are asked for there are tickets all the same.
+#[utoipa::path(
+    post,
+    path = "/tickets",
+    operation_id = "issue_ticket",
+    tag = "access",
+    responses(
+        (status = 201, description = "A ticket", body = Ticket),
+        (status = 429, description = "Too many tickets wait to be redeemed"),
+    )
+)]
+fn tickets() {}
 
 /// List who subscribes
 ///
@@ -103,10 +126,54 @@ fn word() {}
         (status = 200, description = "A page of live streams", body = SubscriberPage),
         (status = 400, description = "A parameter is wrong"),
         (status = 404, description = "There is no such tenant"),
-        (status = 503, description = "The gateway starts"),
+        (status = 503, description = "The gateway starts, or has no keys yet"),
     )
 )]
 fn presence() {}
+
+/// The client for browsers
+///
+/// An ES module without dependencies. Any page may load it.
+#[utoipa::path(
+    get,
+    path = "/client.js",
+    operation_id = "client_js",
+    tag = "client",
+    params(IfNoneMatch),
+    security(()),
+    responses(
+        (
+            status = 200, description = "The module", body = String, content_type = "text/javascript",
+            headers(("ETag" = String, description = "The version of this module")),
+        ),
+        (
+            status = 304, description = "The module has a version that `If-None-Match` names",
+            headers(("ETag" = String, description = "The version of this module")),
+        ),
+    )
+)]
+fn client_js() {}
+
+/// The types of the client for browsers
+#[utoipa::path(
+    get,
+    path = "/client.d.ts",
+    operation_id = "client_d_ts",
+    tag = "client",
+    params(IfNoneMatch),
+    security(()),
+    responses(
+        (
+            status = 200, description = "TypeScript's declarations", body = String, content_type = "text/plain",
+            headers(("ETag" = String, description = "The version of these declarations")),
+        ),
+        (
+            status = 304, description = "They have a version that `If-None-Match` names",
+            headers(("ETag" = String, description = "The version of these declarations")),
+        ),
+    )
+)]
+fn client_d_ts() {}
 
 /// This description
 #[utoipa::path(

@@ -42,6 +42,16 @@ struct StoredPush {
     answer: Option<Answer>,
 }
 
+/// What stands for a token, once.
+#[derive(ToSchema)]
+pub(super) struct Ticket {
+    /// For the parameter `ticket` of a stream.
+    ticket: String,
+    /// Seconds until it is of no use any more.
+    #[schema(example = 30)]
+    expires_in: u64,
+}
+
 /// What a subscriber says about a push.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -67,6 +77,10 @@ impl<'r> ToResponse<'r> for EventStream {
                            stream over a limit and one during a start or a drain is told here to come back, by a \
                            `retry:` and its end, because a browser gives up at any other status";
         let headers = [
+            (
+                "Set-Cookie",
+                "After a ticket: by this cookie the browser's own reconnects are known, until the token ends",
+            ),
             ("Cache-Control", "`no-store, no-transform`"),
             ("X-Accel-Buffering", "`no`: a proxy passes events on as they come"),
             ("X-Content-Type-Options", "`nosniff`"),
