@@ -5,6 +5,7 @@
 mod access;
 mod driver;
 mod gateway;
+mod network;
 mod page;
 mod recovery;
 mod sharing;

@@ -81,6 +81,21 @@ test('all else is tried again', async () => {
   }
 });
 
+test('what Retry-After asks for is waited for, whatever wakes the line', async (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  const turn = () => new Promise((resolve) => { setImmediate(resolve); });
+  const gateway = new Gateway();
+  gateway.answers = [problem(429, { 'retry-after': '30' })];
+  const { told, line: it } = line();
+  while (told.statuses.length < 2) await turn();
+  it.wake(true);
+  context.mock.timers.tick(29_900);
+  for (let turns = 0; turns < 20; turns += 1) await turn();
+  assert.equal(gateway.asked.length, 1);
+  context.mock.timers.tick(1200);
+  while (gateway.asked.length < 2) await turn();
+});
+
 test('a refused ticket is replaced twice, and each attempt has a fresh one', async () => {
   const gateway = new Gateway();
   gateway.answers = [problem(401), problem(401)];

@@ -1,10 +1,14 @@
-//! A gateway that is killed, and comes back.
+//! Gateways that are killed, and networks that die.
 
 use serde_json::{Value, json};
 
-use crate::browser::{
-    driver::browse,
-    gateway::{Killable, jwt, token},
+use crate::{
+    browser::{
+        driver::browse,
+        gateway::{Killable, jwt, token},
+        network::Network,
+    },
+    stack::Stack,
 };
 
 #[test]
@@ -50,5 +54,25 @@ fn a_plain_event_source_resumes_after_a_kill() {
         let kept = gateway.kept(300).await;
         assert_eq!(page.pushes(300).await, kept, "each once, in order");
         gateway.service.stop().await;
+    });
+}
+
+#[test]
+fn a_line_that_died_without_a_word_is_noticed_and_replaced() {
+    browse(async |browser| {
+        let stack = Stack::with("server.heartbeat = \"200ms\"").await;
+        let network = Network::to(stack.gateway.public).await;
+        let page = browser.first(network.addr).await;
+        page.follow(json!({"idleTimeout": 1500})).await;
+        network.die();
+        let missed = stack.service.push("a", "missed");
+        stack.service.answered(&missed, "ack").await;
+        page.comes_to("stream.heard.some(([name, { reason }]) => name === 'status' && reason === 'silent')").await;
+        assert_eq!(page.ids().await.len(), 0);
+        network.heal();
+        assert_eq!(page.pushes(1).await, [missed]);
+        let next = stack.service.push("a", "next");
+        assert_eq!(page.pushes(2).await[1], next);
+        stack.stop().await;
     });
 }

@@ -12,8 +12,8 @@ const SETTLED = 5000; // ms within which a new attempt is not disturbed by news 
 const REASONS = { TypeError: 'network', SyntaxError: 'broken_event' };
 
 /**
- * A connection that comes back by itself. Its owner has `credentials()`, `event({ name, data, id })`, which may return a promise to be waited for,
- * `status(status, reason)` and `ended(reason, problem)`, after which the line is no more.
+ * A connection that comes back by itself. Its owner has `credentials()`, `event({ name, data, id })`, which may return a
+ * promise to be waited for, `status(status, reason)`, and `ended(reason, problem)`, after which the line is no more.
  */
 export class Line {
   #settings; #owner; #cursor; #since;
@@ -22,6 +22,7 @@ export class Line {
   #dialled = 0; // when this attempt began
   #heard = 0; // when its last byte came
   #rouse = null; // ends the pause before the next attempt
+  #asked = false; // this pause is what the gateway, or a proxy, asked for by Retry-After
   #retry = RETRY;
   #failures = 0; // attempts in a row that brought no `open`
   #refused = 0; // attempts in a row that were answered 401
@@ -39,8 +40,9 @@ export class Line {
 
   /** The page became visible, or the network came back: an attempt that waits begins, a line that may be dead is dropped. */
   wake(network) {
-    if (this.#rouse) this.#rouse();
-    else if (this.#silent() || (network && Date.now() - this.#dialled > SETTLED)) this.#abort.abort(new Error('woken'));
+    if (this.#rouse) {
+      if (!this.#asked) this.#rouse();
+    } else if (this.#silent() || (network && Date.now() - this.#dialled > SETTLED)) this.#abort.abort(new Error('woken'));
   }
 
   // By the wall clock, which goes on while the machine sleeps.
@@ -53,13 +55,14 @@ export class Line {
     await null;
     while (!this.#stopped) {
       this.#owner.status('connecting', null);
-      const { end, problem, reason, after } = await this.#attempt();
+      const { end, problem, reason, after, asked = false } = await this.#attempt();
       if (this.#stopped) return;
       if (end) {
         this.#stopped = true;
         this.#owner.ended(end, problem);
         return;
       }
+      this.#asked = asked;
       await this.#pause(reason, after ?? this.#backoff());
     }
   }
@@ -159,9 +162,10 @@ export class Line {
     if (status === 401 || (ours && status >= 400 && status < 500 && ![408, 425, 429].includes(status))) {
       return { end: `http_${status}`, problem };
     }
-    const asked = response.headers.get('retry-after') ?? '';
-    const ms = Math.min(AFTER_MAX, /^\d+$/.test(asked) ? asked * 1000 : Date.parse(asked) - Date.now());
-    const after = ms > 0 ? ms + Math.random() * 1000 : undefined;
-    return { reason: status === 200 ? 'no_stream' : `http_${status}`, after };
+    const text = response.headers.get('retry-after') ?? '';
+    const ms = Math.min(AFTER_MAX, /^\d+$/.test(text) ? text * 1000 : Date.parse(text) - Date.now());
+    const asked = ms > 0;
+    const after = asked ? ms + Math.random() * 1000 : undefined;
+    return { reason: status === 200 ? 'no_stream' : `http_${status}`, after, asked };
   }
 }

@@ -6,6 +6,7 @@ mod addresses;
 mod admin;
 mod auth;
 mod client;
+mod client_js;
 mod cors;
 mod demo;
 mod errors;
