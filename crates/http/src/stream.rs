@@ -3,6 +3,7 @@ use std::{net::IpAddr, time::Duration};
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
     body::{self as http_body, BodyStream},
+    cookie::Cookie,
     http::{
         Method,
         header::{self, HeaderMap, HeaderName},
@@ -82,19 +83,10 @@ async fn open(request: &HttpRequest, public: &Public, named: &[TenantId]) -> Res
     }
     let permit = match public.limits.admit(&policy.limits, address, &grant, &tenants) {
         Ok(permit) => permit,
-        Err(limit) => {
-            let mut told = refuse(request, public, Refusal::Limit(limit))?;
-            // The ticket is used up: without this it could not come back.
-            if let Some(Err(error)) = grant.cookie.as_ref().map(|cookie| told.add_cookie(cookie)) {
-                tracing::error!(%error, "a cookie could not be set");
-            }
-            return Ok(told);
-        }
+        // It comes back with the same URL, whose ticket is used up by now.
+        Err(limit) => return refuse_with(request, public, Refusal::Limit(limit), grant.cookie),
     };
-    let mut head = head();
-    if let Some(cookie) = &grant.cookie {
-        head.cookie(cookie.clone());
-    }
+    let mut head = head_with(grant.cookie.clone());
     match subscribe(request, public, tenants, (address, &grant.lease))? {
         Some(subscriber) => Ok(head.body(BodyStream::new(EventBody::new(subscriber, permit)))),
         // Ends an EventSource for good (WHATWG HTML, section 9.2.3), which is what there is to do.
@@ -155,6 +147,16 @@ fn peer(request: &HttpRequest, address: IpAddr) -> Peer {
 
 /// A browser gives up for good on any status but 200, so it is told in its own words to come back.
 fn refuse(request: &HttpRequest, public: &Public, refusal: Refusal) -> Result<HttpResponse, Problem> {
+    refuse_with(request, public, refusal, None)
+}
+
+/// The same, with the cookie by which a redeemed ticket counts when it comes back.
+fn refuse_with(
+    request: &HttpRequest,
+    public: &Public,
+    refusal: Refusal,
+    cookie: Option<Cookie<'static>>,
+) -> Result<HttpResponse, Problem> {
     public.counts.stream_refused(refusal);
     if !accepts_events(request.headers()) {
         return Err(match refusal {
@@ -164,7 +166,7 @@ fn refuse(request: &HttpRequest, public: &Public, refusal: Refusal) -> Result<Ht
         });
     }
     let retry = fastrand::u128(RETRY.0.as_millis()..=RETRY.1.as_millis());
-    Ok(head().force_close().body(format!("retry: {retry}\n\n")))
+    Ok(head_with(cookie).force_close().body(format!("retry: {retry}\n\n")))
 }
 
 fn head() -> HttpResponseBuilder {
@@ -174,6 +176,14 @@ fn head() -> HttpResponseBuilder {
         .insert_header((header::CACHE_CONTROL, "no-store, no-transform"))
         .insert_header((X_ACCEL_BUFFERING, "no"))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
+    response
+}
+
+fn head_with(cookie: Option<Cookie<'static>>) -> HttpResponseBuilder {
+    let mut response = head();
+    if let Some(cookie) = cookie {
+        response.cookie(cookie);
+    }
     response
 }
 

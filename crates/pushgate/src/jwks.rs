@@ -1,7 +1,7 @@
 //! Fetching the keys of `auth.jwks_url`.
 //!
-//! One task. It fetches when the source is new, every quarter of an hour, and when somebody comes with a key that is not
-//! known; after a failure it waits longer each time. What was fetched last stays for as long as nothing better comes.
+//! One task. It fetches when the source is new, every quarter of an hour, at a reload, and when somebody comes with a key
+//! that is not known; after a failure it waits longer each time. What was fetched last stays for as long as nothing better comes.
 //! Begin reading at [`KeyFetcher::run`].
 
 mod pace;
@@ -12,14 +12,17 @@ use actix_rt::task::JoinHandle;
 use pushgate_http::{AuthMode, KeyError, Keys, RemoteKeys};
 use pushgate_subscriber::{HttpClient, HttpConfig, HttpError};
 use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::CertificateDer};
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::{Notify, watch},
+    time::sleep,
+};
 
 use crate::settings::{MAX_JWKS, Settings};
 use pace::Pace;
 
 /// From the dial to the last byte.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Somebody who makes up keys must not have the login service asked more often than this.
+/// Neither somebody who makes up keys nor many reloads must have the login service asked more often than this.
 const GAP: Duration = Duration::from_secs(10);
 
 /// Where the keys are, and whom to trust there beside the system's roots.
@@ -46,21 +49,29 @@ impl KeySource {
 
 /// Tells who fetches where the keys are now. Clones tell the same one.
 #[derive(Clone, Debug)]
-pub(crate) struct Signpost(watch::Sender<Option<KeySource>>);
+pub(crate) struct Signpost {
+    source: watch::Sender<Option<KeySource>>,
+    /// The keys there may be others by now.
+    again: Arc<Notify>,
+}
 
 impl Signpost {
     /// At the start.
     pub(crate) fn new(source: Option<KeySource>) -> Self {
-        Self(watch::Sender::new(source))
+        Self { source: watch::Sender::new(source), again: Arc::default() }
     }
 
-    /// From now on. Another source is asked at once; the same one when it is due.
+    /// From now on. Another source is asked at once; so is the same one, unless it was just asked: whoever took a key out
+    /// there must not wait until it is due.
     pub(crate) fn point_to(&self, source: Option<KeySource>) {
-        self.0.send_if_modified(|current| {
+        let is_new = self.source.send_if_modified(|current| {
             let is_new = *current != source;
             *current = source;
             is_new
         });
+        if !is_new {
+            self.again.notify_one();
+        }
     }
 }
 
@@ -71,8 +82,8 @@ pub(crate) struct Fetching(JoinHandle<()>);
 impl Fetching {
     /// From where the signpost points to. Call inside an actix system.
     pub(crate) fn start(keys: RemoteKeys, signpost: &Signpost) -> Self {
-        let source = signpost.0.subscribe();
-        Self(actix_rt::spawn(KeyFetcher { keys, source }.run()))
+        let (source, again) = (signpost.source.subscribe(), Arc::clone(&signpost.again));
+        Self(actix_rt::spawn(KeyFetcher { keys, source, again }.run()))
     }
 }
 
@@ -85,6 +96,7 @@ impl Drop for Fetching {
 struct KeyFetcher {
     keys: RemoteKeys,
     source: watch::Receiver<Option<KeySource>>,
+    again: Arc<Notify>,
 }
 
 /// Why keys could not be fetched.
@@ -110,7 +122,7 @@ impl KeyFetcher {
             let changed = match source {
                 None => changed.await,
                 Some(source) => tokio::select! {
-                    never = follow(&self.keys, &source) => match never {},
+                    never = follow(&self.keys, &source, &self.again) => match never {},
                     changed = changed => changed,
                 },
             };
@@ -122,7 +134,7 @@ impl KeyFetcher {
 }
 
 /// Fetches from one source, again and again.
-async fn follow(keys: &RemoteKeys, source: &KeySource) -> Infallible {
+async fn follow(keys: &RemoteKeys, source: &KeySource, again: &Notify) -> Infallible {
     let client = client(source.authorities.clone()).await;
     let mut pace = Pace::default();
     loop {
@@ -143,11 +155,14 @@ async fn follow(keys: &RemoteKeys, source: &KeySource) -> Infallible {
         };
         let wanted = async {
             sleep(GAP).await;
-            keys.wanted().await;
+            tokio::select! {
+                () = keys.wanted() => tracing::debug!("keys are wanted that are not known"),
+                () = again.notified() => tracing::debug!("the settings were reloaded: the keys are fetched again"),
+            }
         };
         tokio::select! {
             () = sleep(pause) => {}
-            () = wanted => tracing::debug!("keys are wanted that are not known"),
+            () = wanted => {}
         }
     }
 }

@@ -5,7 +5,7 @@ use jsonwebtoken::DecodingKey;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{KeyError, VerifyKey};
+use super::{KeyError, VerifyKey, key::check_secret};
 
 /// Bytes of a JWKS. Those of login services have a few KiB.
 const JWKS_BYTES: usize = 256 << 10;
@@ -76,7 +76,14 @@ fn usable(value: Value) -> Option<VerifyKey> {
     }
     let is_for = |algorithm| jwk.alg.as_deref().is_none_or(|alg| alg == algorithm);
     match (jwk.kty.as_str(), jwk.crv.as_deref()) {
-        ("oct", _) if is_for("HS256") => VerifyKey::secret(&decode(jwk.k.as_ref())?, jwk.kid).ok(),
+        ("oct", _) if is_for("HS256") => {
+            let secret = decode(jwk.k.as_ref())?;
+            // Somebody's public key in PEM is known to all.
+            if str::from_utf8(&secret).is_ok_and(|text| check_secret(text).is_err()) {
+                return None;
+            }
+            VerifyKey::secret(&secret, jwk.kid).ok()
+        }
         ("RSA", _) if is_for("RS256") => {
             VerifyKey::rsa(&decode(jwk.n.as_ref())?, &decode(jwk.e.as_ref())?, jwk.kid).ok()
         }

@@ -110,6 +110,8 @@ impl Inner {
         let mut refused = None;
         for (text, way) in tokens {
             let checked = match self.verify(text, way).await {
+                // A reload came in between: what ends the streams of this cookie has gone by.
+                Ok(_) if way == Way::Cookie && !self.takes(configured) => Err(otherwise.clone()),
                 Ok(verified) => verified.scope.check(ask.tenants).map(|()| verified),
                 Err(error) => Err(error),
             };
@@ -121,6 +123,11 @@ impl Inner {
             }
         }
         Err(refused.unwrap_or(otherwise))
+    }
+
+    /// Whether this is still the cookie of the settings.
+    fn takes(&self, cookie: Option<&CookieName>) -> bool {
+        matches!(&**self.admission.load(), Admission::Tokens(keyring) if keyring.cookie() == cookie)
     }
 
     /// What lets the browser's own reconnect in after its ticket was redeemed.
@@ -153,4 +160,75 @@ fn bearer(request: &HttpRequest) -> Result<Option<&str>, Refused> {
         return Err(Refused::Header);
     }
     Ok(Some(token.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{pin::pin, time::Duration};
+
+    use actix_web::test::TestRequest;
+    use futures_util::FutureExt as _;
+    use pushgate_fanout::{Fanout, FanoutConfig};
+    use pushgate_journal::testing::MemoryJournal;
+    use pushgate_upstream::Words;
+
+    use super::*;
+    use crate::{
+        auth::{
+            Auth, AuthConfig, AuthCounts, AuthMode, Claims, JwtConfig, Keys, Scope, SigningKey, VerifyKey, mint, now,
+        },
+        policy::LivePolicy,
+        problem::Problem,
+    };
+
+    const URL: &str = "https://login.example/jwks";
+    const SECRET: &str = "a secret of 32 bytes, or of more";
+
+    fn config(cookie: Option<&str>) -> AuthConfig {
+        let cookie = cookie.map(|name| CookieName::new(name).unwrap());
+        let keys = Keys::Remote { url: URL.to_owned() };
+        AuthConfig {
+            mode: AuthMode::Jwt(JwtConfig { keys, issuer: None, audience: None, cookie }),
+            ..AuthConfig::default()
+        }
+    }
+
+    fn token() -> String {
+        let claims = Claims {
+            tenants: Scope::All,
+            presence: false,
+            issuer: None,
+            audience: None,
+            subject: None,
+            issued_at: now(),
+            expires_at: now().plus(Duration::from_secs(600)),
+            key_id: None,
+        };
+        mint(&SigningKey::new("HS256", SECRET).unwrap(), &claims)
+    }
+
+    /// Asks by the cookie `session` of a gateway that has no keys yet, and takes these settings while that waits for them.
+    async fn ask_across_a_reload(later: &AuthConfig) -> Result<(), Problem> {
+        let (inlet, inbox) = Fanout::channel(1);
+        let journal = MemoryJournal::new(Box::new(inlet));
+        let fanout = Fanout::start(FanoutConfig::default(), journal, inbox, Arc::new(Words::default()));
+        let policy = LivePolicy::new(Policy { auth: config(Some("session")), ..Policy::default() });
+        let auth = Auth::new(policy, fanout, AuthCounts::default());
+        let request =
+            TestRequest::default().insert_header(("cookie", format!("session={}", token()))).to_http_request();
+        let query = Query::of(&request);
+        let mut asking = pin!(auth.authorize(&request, &query, Intent::Read, &[]));
+        assert!(asking.as_mut().now_or_never().is_none(), "it waits for keys");
+        auth.reload(later);
+        auth.keys_fetched(URL, vec![VerifyKey::new("HS256", SECRET).unwrap()]);
+        asking.await.map(drop)
+    }
+
+    #[actix_web::test]
+    async fn a_cookie_that_a_reload_takes_out_counts_no_more_for_who_waits() {
+        assert!(ask_across_a_reload(&config(Some("session"))).await.is_ok());
+        for later in [config(None), config(Some("other"))] {
+            assert!(matches!(ask_across_a_reload(&later).await, Err(Problem::NoToken)));
+        }
+    }
 }

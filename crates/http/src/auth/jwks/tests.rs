@@ -55,6 +55,7 @@ fn what_can_not_be_used_is_passed_over() {
     let bad = [
         with("oct", &json!({"k": "c2hvcnQ"})),
         with("oct", &json!({"k": null})),
+        with("oct", &json!({"k": URL_SAFE_NO_PAD.encode(include_str!("../../../tests/http/keys/rsa.pub.pem"))})),
         with("RSA", &json!({"n": "AQAB"})),
         with("RSA", &json!({"e": "AA"})),
         with("RSA", &json!({"n": "!"})),

@@ -8,7 +8,7 @@ use super::{
     ticket, token_for,
 };
 use crate::{
-    client::{get, request, send_with},
+    client::{Stream, get, request, send_with},
     gateway::Gateway,
 };
 
@@ -103,6 +103,20 @@ fn a_redeemed_ticket_lets_the_same_url_in_again_by_its_cookie() {
     let again = subscribe(&gateway, &path, &[&pair]);
     assert_eq!((again.status, again.header("set-cookie")), (200, None));
     assert_eq!(get(gateway.public, &path, &[EVENTS]).status, 401);
+}
+
+#[test]
+fn a_stream_that_is_told_to_come_back_comes_in_by_its_used_ticket() {
+    let gateway = gateway_with(|config| config.policy.limits.streams = 1);
+    let other = Stream::events(gateway.public, "/events/acme", &[EVENTS, &bearer(&token_for(&["acme"]))]);
+    gateway.wait_for_subscribers("acme", 1);
+    let path = format!("/events/acme?ticket={}", ticket(&gateway, &token_for(&["acme"])));
+    let refused = get(gateway.public, &path, &[EVENTS]);
+    assert!(refused.status == 200 && refused.body.starts_with("retry: "), "{refused:?}");
+    let pair = format!("Cookie: {}", refused.header("set-cookie").unwrap().split(';').next().unwrap());
+    drop(other);
+    gateway.wait_for_subscribers("acme", 0);
+    assert_eq!(subscribe(&gateway, &path, &[&pair]).status, 200);
 }
 
 #[test]
