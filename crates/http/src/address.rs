@@ -4,10 +4,7 @@
 //! that is a trusted proxy again, that one is believed too, and so on. What stands further left was written by nobody
 //! who is trusted, most of all by the client itself, and is not looked at.
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    rc::Rc,
-};
+use std::net::{IpAddr, Ipv4Addr};
 
 use actix_web::{
     HttpRequest,
@@ -49,7 +46,7 @@ pub(crate) fn client_address(request: &HttpRequest, trusted: &[IpNet]) -> IpAddr
 
 /// Whether the browser, or whoever asks, reaches the gateway by https: by its own listener, or as a trusted proxy says.
 pub(crate) fn is_https(request: &HttpRequest, trusted: &[IpNet]) -> bool {
-    if request.conn_data::<Rc<Traffic>>().is_some_and(|traffic| traffic.secure) {
+    if Traffic::of(request).is_some_and(|traffic| traffic.secure) {
         return true;
     }
     let peer = peer(request);
@@ -137,26 +134,22 @@ fn node(text: &str) -> Option<IpAddr> {
 
 /// The elements of a header that is a list: several lines of it are one list (RFC 9110, section 5.3), an empty element is
 /// none. A line that is no text is one element that says nothing.
-fn list<'a>(
-    headers: &'a HeaderMap,
-    name: &HeaderName,
-    quotes: &'static [u8],
-) -> impl Iterator<Item = String> + use<'a> {
+fn list<'a>(headers: &'a HeaderMap, name: &HeaderName, marks: &'static [u8]) -> impl Iterator<Item = String> + use<'a> {
     headers.get_all(name).flat_map(move |line| match line.to_str() {
-        Ok(text) => split(text, b',', quotes).map(str::to_owned).collect(),
+        Ok(text) => split(text, b',', marks).map(str::to_owned).collect(),
         Err(_) => vec!["?".to_owned()],
     })
 }
 
-/// The trimmed parts between separators outside of quotes, without empty ones.
-fn split<'a>(text: &'a str, separator: u8, quotes: &'static [u8]) -> impl Iterator<Item = &'a str> {
+/// The trimmed parts between separators outside of quotation marks, without empty ones.
+fn split<'a>(text: &'a str, separator: u8, marks: &'static [u8]) -> impl Iterator<Item = &'a str> {
     let (mut quoted, mut escaped) = (false, false);
     let parts = text.split(move |c: char| {
         let here = !quoted && c == char::from(separator);
         (quoted, escaped) = match c {
             _ if escaped => (quoted, false),
             '\\' if quoted => (true, true),
-            c if quotes.iter().any(|quote| c == char::from(*quote)) => (!quoted, false),
+            c if marks.iter().any(|mark| c == char::from(*mark)) => (!quoted, false),
             _ => (quoted, false),
         };
         here

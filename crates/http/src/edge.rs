@@ -1,6 +1,5 @@
 use std::{
     pin::Pin,
-    rc::Rc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -9,7 +8,7 @@ use actix_web::{
     Error, HttpResponse, ResponseError as _,
     body::{BodySize, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::{ConnectionType, header},
+    http::{ConnectionType, Version, header},
     middleware::Next,
     web::{self, Bytes},
 };
@@ -79,13 +78,20 @@ pub(crate) async fn edge(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let edge = request.app_data::<web::Data<Edge>>().expect("both listeners are built with it").clone();
-    let in_hand = request.conn_data::<Rc<Traffic>>().map(Traffic::begin);
+    let in_hand = Traffic::of(request.request()).map(|traffic| traffic.begin());
     let mut response = match edge.check(&request) {
         Err(problem) => request.into_response(problem.error_response()),
         Ok(()) => as_problem(next.call(request).await?.map_into_boxed_body()),
     };
     if edge.listener == Listener::Public {
         cors::annotate(&mut response, &edge.policy.get().cors_origins);
+    }
+    let endless = matches!(response.response().body().size(), BodySize::Stream);
+    if endless && response.request().version() < Version::HTTP_11 {
+        // HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
+        let head = response.response_mut().head_mut();
+        head.no_chunking(true);
+        head.set_connection_type(ConnectionType::Close);
     }
     if edge.lifecycle.phase() == Phase::Draining {
         // The next request should go where it will be answered. HTTP/2 has no such word; the end of the connection says it.

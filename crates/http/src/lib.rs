@@ -21,7 +21,9 @@ mod deps;
 mod edge;
 mod endpoint;
 mod error;
+
 mod history;
+mod http2;
 mod lifecycle;
 mod limits;
 mod metrics;

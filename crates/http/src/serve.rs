@@ -1,21 +1,19 @@
-use std::{convert::Infallible, io, net::TcpListener, rc::Rc, time::Duration};
+use std::{fmt, io, net::TcpListener, rc::Rc, sync::Arc, time::Duration};
 
-use actix_http::{HttpService, Protocol, Request, error::DispatchError};
+use actix_http::{HttpService, Protocol, Request};
 use actix_server::{GracefulShutdownSignal, Server};
-use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt as _, fn_service, map_config};
-use actix_tls::accept::{
-    TlsError, max_concurrent_tls_connect,
-    rustls_0_23::{Acceptor, TlsStream},
-};
+use actix_service::{IntoService as _, IntoServiceFactory, ServiceFactory, fn_factory};
 use actix_web::{
-    Error,
     body::BoxBody,
     dev::{AppConfig, Service, ServiceResponse},
-    rt::net::TcpStream,
+    rt::{net::TcpStream, time::timeout},
 };
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsAcceptor;
 
 use crate::{
+    Lifecycle,
+    http2::{Answers, Http2},
     socket,
     tls::Certificate,
     transport::{Patience, Transport},
@@ -46,6 +44,8 @@ pub(crate) struct Serve {
     pub(crate) stop_seconds: u64,
     /// Without one it speaks plain HTTP/1.1.
     pub(crate) tls: Option<Certificate>,
+    /// Tells when clients should go elsewhere.
+    pub(crate) lifecycle: Lifecycle,
 }
 
 impl Serve {
@@ -57,120 +57,106 @@ impl Serve {
     where
         F: Fn() -> I + Send + Clone + 'static,
         I: IntoServiceFactory<S, Request>,
-        S: App,
-        <S::Service as Service<Request>>::Future: 'static,
+        S: ServiceFactory<
+                Request,
+                Config = AppConfig,
+                Response = ServiceResponse<BoxBody>,
+                Error = actix_web::Error,
+                InitError = (),
+                Service: Answers,
+            > + 'static,
     {
-        // As many handshakes at once as there may be connections: a few hundred, which is the default, would let as many
-        // clients that only begin one keep all others out.
-        max_concurrent_tls_connect(CONNECTIONS_PER_WORKER);
         let builder = Server::build()
             .workers(self.workers.max(1))
             .max_concurrent_connections(CONNECTIONS_PER_WORKER)
             .shutdown_timeout(self.stop_seconds)
             .disable_signals();
-        let (stop, name) = (builder.graceful_shutdown_signal(), self.name);
-        let builder = match self.tls.clone() {
-            None => builder.listen(name, listener, move || self.plain(&stop, app()))?,
-            Some(tls) => builder.listen(name, listener, move || self.secure(&tls, &stop, app()))?,
-        };
+        let stop = builder.graceful_shutdown_signal();
+        let acceptor = self.tls.as_ref().map(|tls| TlsAcceptor::from(Arc::new(tls.server_config())));
+        let name = self.name;
+        let builder = builder.listen(name, listener, move || {
+            let (serve, acceptor, stop) = (self.clone(), acceptor.clone(), stop.clone());
+            let app = app().into_factory();
+            fn_factory(move || {
+                let app = app.new_service(AppConfig::default());
+                let (serve, acceptor, stop) = (serve.clone(), acceptor.clone(), stop.clone());
+                async move { serve.worker(acceptor, stop, Rc::new(app.await?)).await }
+            })
+        })?;
         Ok(builder.run())
     }
 
-    fn plain<I, S>(
-        &self,
-        stop: &GracefulShutdownSignal,
-        app: I,
-    ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> + use<I, S>
-    where
-        I: IntoServiceFactory<S, Request>,
-        S: App,
-        <S::Service as Service<Request>>::Future: 'static,
-    {
-        let (patience, stall_timeout) = (self.patience(stop), self.stall_timeout);
-        fn_service(move |io: TcpStream| {
-            socket::prepare(&io, stall_timeout);
-            let peer = io.peer_addr().ok();
-            let transport = Transport::plain(io, &patience);
-            async move { Ok((transport, Protocol::Http1, peer)) }
-        })
-        .and_then(self.http(app))
-    }
-
-    fn secure<I, S>(
-        &self,
-        tls: &Certificate,
-        stop: &GracefulShutdownSignal,
-        app: I,
-    ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = Failure, InitError = ()> + use<I, S>
-    where
-        I: IntoServiceFactory<S, Request>,
-        S: App,
-        <S::Service as Service<Request>>::Future: 'static,
-    {
-        let (patience, stall_timeout) = (self.patience(stop), self.stall_timeout);
-        let mut acceptor = Acceptor::new(tls.server_config());
-        acceptor.set_handshake_timeout(self.head_timeout);
-        fn_service(move |io: TcpStream| {
-            socket::prepare(&io, stall_timeout);
-            async move { Ok::<_, Failure>(io) }
-        })
-        .and_then(acceptor.map_err(TlsError::<io::Error, Infallible>::into_service_error))
-        .and_then(move |io: TlsStream<TcpStream>| {
-            let (socket, session) = io.get_ref();
-            let protocol = if session.alpn_protocol() == Some(b"h2") { Protocol::Http2 } else { Protocol::Http1 };
-            let peer = socket.peer_addr().ok();
-            let transport = Transport::secure(io, protocol, &patience);
-            async move { Ok((transport, protocol, peer)) }
-        })
-        .and_then(self.http(app).map_err(TlsError::Service))
-    }
-
-    fn http<IO, I, S>(
-        &self,
-        app: I,
-    ) -> impl ServiceFactory<
-        (Transport<IO>, Protocol, Option<std::net::SocketAddr>),
-        Config = (),
-        Response = (),
-        Error = DispatchError,
-        InitError = (),
-    > + use<IO, I, S>
-    where
-        IO: AsyncRead + AsyncWrite + Unpin + 'static,
-        I: IntoServiceFactory<S, Request>,
-        S: App,
-        <S::Service as Service<Request>>::Future: 'static,
-    {
-        let app = app.into_factory().map_err(|error: Error| error.error_response());
-        HttpService::build()
-            .keep_alive(IDLE)
-            .client_request_timeout(self.head_timeout)
-            .client_disconnect_timeout(GOODBYE)
-            // A subscriber that hung up is gone at once, not at the next failed write.
-            .h1_allow_half_closed(false)
-            .on_connect_ext(|io: &Transport<IO>, data| {
-                data.insert(io.traffic());
-            })
-            .finish(map_config(app, |()| AppConfig::default()))
-    }
-
-    fn patience(&self, stop: &GracefulShutdownSignal) -> Rc<Patience> {
-        Rc::new(Patience { head: self.head_timeout, idle: IDLE, stop: stop.clone() })
+    /// What serves the connections of one thread: one app for both protocols.
+    async fn worker<A: Answers>(
+        self,
+        acceptor: Option<TlsAcceptor>,
+        stop: GracefulShutdownSignal,
+        app: Rc<A>,
+    ) -> Result<impl Service<TcpStream, Response = (), Error = ()>, ()> {
+        let patience = Rc::new(Patience { head: self.head_timeout, idle: IDLE, stop });
+        let plain = Rc::new(http1(self.head_timeout, Rc::clone(&app)).await?);
+        let secure = Rc::new(http1(self.head_timeout, Rc::clone(&app)).await?);
+        let serve = Rc::new(self);
+        let connection = move |io: TcpStream| {
+            let (serve, acceptor, patience) = (Rc::clone(&serve), acceptor.clone(), Rc::clone(&patience));
+            let (plain, secure, app) = (Rc::clone(&plain), Rc::clone(&secure), Rc::clone(&app));
+            async move {
+                socket::prepare(&io, serve.stall_timeout);
+                let peer = io.peer_addr().ok();
+                let Some(acceptor) = acceptor else {
+                    let transport = Transport::plain(io, &patience);
+                    return ended(plain.call((transport, Protocol::Http1, peer)).await);
+                };
+                let Ok(accepted) = timeout(serve.head_timeout, acceptor.accept(io)).await else {
+                    return ended(Err("the TLS handshake took too long"));
+                };
+                let io = match accepted {
+                    Ok(io) => io,
+                    Err(error) => return ended(Err(error)),
+                };
+                if io.get_ref().1.alpn_protocol() == Some(b"h2") {
+                    let h2 = Http2 { preface: serve.head_timeout, lifecycle: serve.lifecycle.clone(), peer };
+                    ended(h2.serve(Transport::secure(io, Protocol::Http2, &patience), &*app).await)
+                } else {
+                    let transport = Transport::secure(io, Protocol::Http1, &patience);
+                    ended(secure.call((transport, Protocol::Http1, peer)).await)
+                }
+            }
+        };
+        Ok(connection.into_service())
     }
 }
 
-/// What ends a connection with TLS before its time.
-type Failure = TlsError<io::Error, DispatchError>;
-
-/// What the framework makes of an `actix_web::App`.
-pub(crate) trait App:
-    ServiceFactory<Request, Config = AppConfig, Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>
-    + 'static
+/// The framework's HTTP/1.
+async fn http1<IO, A>(
+    head_timeout: Duration,
+    app: Rc<A>,
+) -> Result<impl Service<Accepted<IO>, Response = (), Error: fmt::Display>, ()>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + 'static,
+    A: Answers,
 {
+    let app = fn_factory(move || {
+        let app = Rc::clone(&app);
+        async move { Ok::<_, ()>(app) }
+    });
+    let http1 = HttpService::build()
+        .keep_alive(IDLE)
+        .client_request_timeout(head_timeout)
+        .client_disconnect_timeout(GOODBYE)
+        // A subscriber that hung up is gone at once, not at the next failed write.
+        .h1_allow_half_closed(false)
+        .on_connect_ext(|io: &Transport<IO>, data| {
+            data.insert(io.traffic());
+        })
+        .finish(app);
+    http1.new_service(()).await
 }
 
-impl<S> App for S where
-    S: ServiceFactory<Request, Config = AppConfig, Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>
-        + 'static
-{
+/// A connection, as the framework wants it.
+type Accepted<IO> = (Transport<IO>, Protocol, Option<std::net::SocketAddr>);
+
+/// Connections end in all manners of ways, and nobody can do anything about it.
+fn ended<E: fmt::Display>(result: Result<(), E>) -> Result<(), ()> {
+    result.map_err(|error| tracing::debug!(%error, "a connection ended before its time"))
 }

@@ -196,6 +196,7 @@ fn public_server(
 ) -> Result<Server, HttpError> {
     let config = Arc::new(config);
     let edge_data = edge_data(Listener::Public, &config, &deps, shared);
+    let lifecycle = deps.lifecycle.clone();
     let (settings, shared) = (Arc::clone(&config), shared.clone());
     // Runs once on each worker thread, inside its runtime: what it makes need not leave the thread.
     let app = move || {
@@ -212,6 +213,7 @@ fn public_server(
         stall_timeout: config.stall_timeout,
         stop_seconds: PUBLIC_STOP_SECONDS,
         tls: tls.cloned(),
+        lifecycle,
     };
     serve.server(listener, app).map_err(HttpError::Serve)
 }
@@ -225,6 +227,7 @@ fn admin_server(
 ) -> Result<Server, HttpError> {
     let access = Data::new(config.admin.token.clone().map_or(Access::Loopback, Access::Token));
     let edge_data = edge_data(Listener::Admin, &config.public, &deps, shared);
+    let lifecycle = deps.lifecycle.clone();
     let (deps, metrics) = (Data::new(deps), Data::new(metrics));
     let app = move || {
         App::new()
@@ -241,6 +244,7 @@ fn admin_server(
         stall_timeout: config.public.stall_timeout,
         stop_seconds: ADMIN_STOP_SECONDS,
         tls: None,
+        lifecycle,
     };
     serve.server(listener, app).map_err(HttpError::Serve)
 }

@@ -82,7 +82,14 @@ async fn open(request: &HttpRequest, public: &Public, named: &[TenantId]) -> Res
     }
     let permit = match public.limits.admit(&policy.limits, address, &grant, &tenants) {
         Ok(permit) => permit,
-        Err(limit) => return refuse(request, public, Refusal::Limit(limit)),
+        Err(limit) => {
+            let mut told = refuse(request, public, Refusal::Limit(limit))?;
+            // The ticket is used up: without this it could not come back.
+            if let Some(Err(error)) = grant.cookie.as_ref().map(|cookie| told.add_cookie(cookie)) {
+                tracing::error!(%error, "a cookie could not be set");
+            }
+            return Ok(told);
+        }
     };
     let mut head = head();
     if let Some(cookie) = &grant.cookie {

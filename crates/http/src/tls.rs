@@ -124,13 +124,14 @@ impl Certificate {
         self.0.load().expires
     }
 
-    /// TLS 1.2 and 1.3. Which protocols are offered above it (ALPN) is added by the server, which speaks them.
+    /// TLS 1.2 and 1.3, and above it HTTP/2 or 1.1, HTTP/2 first (ALPN, RFC 7301).
     pub(crate) fn server_config(&self) -> ServerConfig {
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .expect("ring has what TLS 1.2 and 1.3 need")
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(self.clone()));
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         // After a restart or a break everybody comes back at once: most of them without a signature, and without a memory
         // of them here. Without tickets they come all the same.
         match ring::Ticketer::new() {

@@ -12,12 +12,15 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, Waker, ready},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use actix_http::Protocol;
 use actix_server::GracefulShutdownSignal;
-use actix_web::rt::time::timeout;
+use actix_web::{
+    HttpMessage as _, HttpRequest,
+    rt::time::{Instant, timeout},
+};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// How long a connection may go without a request in hand.
@@ -72,6 +75,12 @@ impl Traffic {
             served: Cell::new(false),
             reader: RefCell::new(None),
         }
+    }
+
+    /// That of the connection by which a request came; nothing in tests without one.
+    pub(crate) fn of(request: &HttpRequest) -> Option<Rc<Self>> {
+        let of_connection = request.conn_data::<Rc<Self>>().cloned();
+        of_connection.or_else(|| request.extensions().get::<Rc<Self>>().cloned())
     }
 
     /// A request came.
@@ -134,6 +143,11 @@ impl<IO> Transport<IO> {
 
     fn new(io: IO, traffic: Traffic, patience: &Rc<Patience>) -> Self {
         Self { io, traffic: Rc::new(traffic), patience: Rc::clone(patience), end: None }
+    }
+
+    /// Tells when the listener stops.
+    pub(crate) fn stop(&self) -> GracefulShutdownSignal {
+        self.patience.stop.clone()
     }
 
     /// For its requests.
@@ -202,5 +216,75 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Transport<IO> {
 
     fn is_write_vectored(&self) -> bool {
         self.io.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_server::Server;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+
+    use super::*;
+
+    const HEAD: Duration = Duration::from_secs(10);
+    const IDLE: Duration = Duration::from_secs(75);
+
+    /// A connection, and the client's end of it.
+    fn connected(protocol: Protocol) -> (Transport<DuplexStream>, DuplexStream) {
+        let patience = Rc::new(Patience { head: HEAD, idle: IDLE, stop: Server::build().graceful_shutdown_signal() });
+        let (near, far) = duplex(64);
+        (Transport::secure(near, protocol, &patience), far)
+    }
+
+    /// How long until the end of the stream is read, when the client sends a byte each second.
+    async fn lasts(transport: &mut Transport<DuplexStream>, client: &mut DuplexStream) -> Duration {
+        let begun = Instant::now();
+        let (mut buffer, mut second) = ([0; 8], tokio::time::interval(Duration::from_secs(1)));
+        loop {
+            tokio::select! {
+                read = transport.read(&mut buffer) => if read.unwrap() == 0 { return begun.elapsed() },
+                _ = second.tick() => client.write_all(b"x").await.unwrap(),
+            }
+            assert!(begun.elapsed() < 2 * IDLE, "it does not end");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_head_has_as_long_as_the_first() {
+        let (mut transport, mut client) = connected(Protocol::Http1);
+        drop(transport.traffic().begin());
+        assert_eq!(lasts(&mut transport, &mut client).await, HEAD);
+        assert_eq!(lasts(&mut transport, &mut client).await, Duration::ZERO, "the end stays the end");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn frames_that_ask_for_nothing_keep_nothing_open() {
+        let (mut transport, mut client) = connected(Protocol::Http2);
+        assert_eq!(lasts(&mut transport, &mut client).await, IDLE);
+        let (mut transport, mut client) = connected(Protocol::Http2);
+        drop(transport.traffic().begin());
+        assert_eq!(lasts(&mut transport, &mut client).await, IDLE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_in_hand_keeps_it_open_and_its_end_is_noticed() {
+        let (mut transport, _client) = connected(Protocol::Http2);
+        let traffic = transport.traffic();
+        let (first, second) = (traffic.begin(), traffic.begin());
+        drop(first);
+        let begun = Instant::now();
+        let task = async { transport.read(&mut [0; 8]).await.unwrap() };
+        let request = async {
+            tokio::time::sleep(3 * IDLE).await;
+            drop(second);
+        };
+        assert_eq!(tokio::join!(task, request).0, 0);
+        assert_eq!(begun.elapsed(), 4 * IDLE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_as_long_as_the_framework_allows_before_a_first_head() {
+        let (mut transport, mut client) = connected(Protocol::Http1);
+        assert_eq!(lasts(&mut transport, &mut client).await, IDLE, "it has a timeout of its own for that");
     }
 }

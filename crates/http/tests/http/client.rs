@@ -31,6 +31,12 @@ impl Answer {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// Whether `Vary` names a header; it may come several times.
+    pub(crate) fn varies_by(&self, name: &str) -> bool {
+        let lines = self.headers.iter().filter(|(key, _)| key == "vary");
+        lines.flat_map(|(_, value)| value.split(',')).any(|named| named.trim().eq_ignore_ascii_case(name))
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
@@ -71,6 +77,20 @@ pub(crate) fn send_with(addr: SocketAddr, (method, path): (&str, &str), headers:
     stream.answer()
 }
 
+/// Sends these bytes and gives all that comes until the server closes the connection.
+pub(crate) fn raw(addr: SocketAddr, bytes: &[u8]) -> String {
+    let mut socket = TcpStream::connect(addr).unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    socket.write_all(bytes).unwrap();
+    let mut read = Vec::new();
+    match socket.read_to_end(&mut read) {
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+        Err(error) => panic!("{error}: {}", String::from_utf8_lossy(&read)),
+    }
+    String::from_utf8(read).unwrap()
+}
+
 /// A connection whose answer is read bit by bit.
 pub(crate) struct Stream {
     socket: TcpStream,
@@ -100,6 +120,14 @@ impl Stream {
         Self { socket, read: Vec::new() }
     }
 
+    /// Sends these bytes as they are.
+    pub(crate) fn with(addr: SocketAddr, bytes: &str) -> Self {
+        let mut socket = TcpStream::connect(addr).unwrap();
+        socket.set_read_timeout(Some(DEADLINE)).unwrap();
+        socket.write_all(bytes.as_bytes()).unwrap();
+        Self { socket, read: Vec::new() }
+    }
+
     /// Sends more of a request.
     pub(crate) fn write(&mut self, bytes: &[u8]) {
         self.socket.write_all(bytes).unwrap();
@@ -113,7 +141,8 @@ impl Stream {
         answer
     }
 
-    fn head(&mut self) -> Answer {
+    /// The next head.
+    pub(crate) fn head(&mut self) -> Answer {
         let end = loop {
             if let Some(at) = self.read.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
                 break at + 4;
@@ -131,6 +160,20 @@ impl Stream {
             text.push_str(&self.chunk().unwrap_or_else(|| panic!("ended before {needle:?}: {text}")));
         }
         text
+    }
+
+    /// Reads an answer without chunks until it holds `needle`, and gives all of it.
+    pub(crate) fn plain_until(&mut self, needle: &str) -> String {
+        while !String::from_utf8_lossy(&self.read).contains(needle) {
+            assert!(self.more(), "ended before {needle:?}");
+        }
+        String::from_utf8(std::mem::take(&mut self.read)).unwrap()
+    }
+
+    /// Reads an answer without chunks to its end.
+    pub(crate) fn plain_rest(&mut self) -> String {
+        while self.more() {}
+        String::from_utf8(std::mem::take(&mut self.read)).unwrap()
     }
 
     /// Reads a chunked answer to its end.

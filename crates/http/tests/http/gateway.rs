@@ -11,7 +11,8 @@ use actix_web::rt::System;
 use futures_util::FutureExt as _;
 use pushgate_fanout::{DeliverySink, Fanout, FanoutConfig};
 use pushgate_http::{
-    AdminConfig, Deps, Http, HttpConfig, HttpHandle, Lifecycle, Policy, PublicConfig, RemoteKeys, StreamLimits, bind,
+    AdminConfig, Deps, Http, HttpConfig, HttpHandle, Lifecycle, Policy, PublicConfig, RemoteKeys, StreamLimits,
+    TlsConfig, TlsError, bind,
 };
 use pushgate_journal::{Append, Appended, Entry, Journal as _, QuarantineEntry, testing::MemoryJournal};
 use pushgate_model::{Answer, ConnectionState, Push, TenantId, TenantStatus, Timestamp};
@@ -214,6 +215,18 @@ impl Gateway {
             assert!(Instant::now() < until, "{} streams", self.fanout.subscribers(&tenant(tenant_id)));
             thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    /// Gives the public listener other settings and reads its certificate again.
+    pub(crate) fn reload_tls(&self, change: impl FnOnce(&mut Policy), tls: &TlsConfig) -> Result<(), TlsError> {
+        let mut policy = self.policy.clone();
+        change(&mut policy);
+        self.handle.reload(policy, Some(tls))
+    }
+
+    /// Takes no new connections on the public listener.
+    pub(crate) fn close_public(&self) {
+        System::new().block_on(self.handle.close_public());
     }
 
     /// Stops both listeners and waits until they are gone.

@@ -2,20 +2,26 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod addresses;
 mod admin;
 mod auth;
 mod client;
+mod cors;
 mod demo;
 mod errors;
 mod gateway;
 mod history;
+mod hostile;
+mod limits;
 mod listeners;
 mod metrics;
 mod presence;
 mod probes;
+mod protocol;
 mod quarantine;
 mod resume;
 mod settings;
 mod streams;
 mod tenants;
+mod tls;
 mod words;
