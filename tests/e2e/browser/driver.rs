@@ -73,7 +73,7 @@ impl Browser {
         Page::load(self, window, url).await
     }
 
-    /// Sends a command of the DevTools protocol to the tab that is at work.
+    /// Sends a command of the `DevTools` protocol to the tab that is at work.
     pub(super) async fn devtools(&self, command: &str, parameters: Value) {
         let session = self.client.session_id().await.expect("the driver answers").expect("there is a session");
         let url = format!("{}/session/{session}/goog/cdp/execute", self.driver.url());
