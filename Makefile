@@ -22,6 +22,9 @@ demo: ## Runs simulator and gateway in one process on loopback: open what it pri
 run: ## Runs the gateway with config/pushgate.toml
 	@$(CARGO) run --quiet --locked -- serve --config config/pushgate.toml
 
+# Tests wait more than they compute: few cores are no reason to run few of them at a time.
+test: export RUST_TEST_THREADS ?= $(shell cores=$$(nproc 2>/dev/null || echo 4); echo $$((cores > 4 ? cores : 4)))
+
 # The end-to-end tests start real gateways and simulators on free loopback ports and in temporary folders.
 test: $(PYTHON) $(CLIENTS) $(BROWSER) ## Runs all tests and ends with their count
 	@mkdir -p target

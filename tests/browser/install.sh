@@ -26,5 +26,5 @@ fi
 
 mkdir -p target/browser
 cp tests/browser/package.json tests/browser/package-lock.json target/browser/
-npm ci --prefix target/browser --silent --no-audit --no-fund --ignore-scripts
+npm ci --prefix target/browser --loglevel=error --no-update-notifier --no-audit --no-fund --ignore-scripts
 touch target/browser/.installed

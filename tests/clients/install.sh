@@ -42,5 +42,5 @@ fi
 
 mkdir -p target/clients
 cp tests/clients/package.json tests/clients/package-lock.json target/clients/
-npm ci --prefix target/clients --silent --no-audit --no-fund
+npm ci --prefix target/clients --loglevel=error --no-update-notifier --no-audit --no-fund
 touch target/clients/.installed

@@ -18,10 +18,10 @@ use rig::Rig;
 const LIVE: Duration = Duration::from_secs(1);
 /// How long a stream may be listed whose subscriber hung up: not until the next comment, which would find that out too.
 const GONE: Duration = Duration::from_millis(1200);
-/// Comments of an idle stream, one every 1.5 s: more than twice as long as the proxies wait for a byte.
-const IDLE_COMMENTS: usize = 5;
-/// Until when every health check has found the gateway gone: two in a row, a second apart, and room for a slow machine.
-const NOTICED: Duration = Duration::from_secs(3);
+/// Comments of an idle stream, one every 1.5 s, moved by at most 10 %: longer than the proxies wait for a byte.
+const IDLE_COMMENTS: usize = 3;
+/// Until when every health check has found the gateway gone: two in a row, 0.2 s apart, and room for a slow machine.
+const NOTICED: Duration = Duration::from_secs(1);
 
 #[test]
 fn nginx_passes_streams_and_brings_them_back() {

@@ -19,6 +19,7 @@ use tokio::{
 
 use crate::{
     process::{Process, free_addresses, output, pushgate, ready, write_config},
+    reload::Bed,
     stack::{PATIENCE, Service, Stack, run},
 };
 
@@ -420,5 +421,23 @@ fn a_token_that_expires_is_exchanged_or_is_the_end() {
         assert_eq!(status, Some(1));
         assert!(said.contains("pushgate: the access token expired"), "{said}");
         stack.stop().await;
+    });
+}
+
+#[test]
+fn a_token_that_still_counts_by_new_rules_is_no_end() {
+    run(async {
+        let rules = format!("auth = {{ mode = \"jwt\", algorithm = \"HS256\", key = \"{SECRET}\" }}\n");
+        let mut bed = Bed::start(&[], |_| rules.clone()).await;
+        let mut command = pushgate();
+        command.args(["tail", "a", "--json", "--url", &format!("http://{}", bed.public())]);
+        let mut tail = Tail::spawn(command.env("PUSHGATE_TOKEN", token(60)));
+        tail.says("connected").await;
+        // An audience is asked for from now on, which the token names.
+        bed.replace(&rules, &jwt());
+        bed.hang_up().await;
+        tail.says("revoked").await;
+        tail.says("connected").await;
+        bed.stop().await;
     });
 }

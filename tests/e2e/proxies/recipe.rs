@@ -64,8 +64,8 @@ impl Proxy {
         }
     }
 
-    /// What stands in the recipe, and what stands there in a test. Silences of a minute become three seconds, and the time that
-    /// old processes may live after a reload one.
+    /// What stands in the recipe, and what stands there in a test. Silences of a minute become three seconds, the time that old
+    /// processes may live after a reload one, and the time between two health checks a fifth of one.
     fn changes(self, place: &Place<'_>) -> Vec<(&'static str, String)> {
         let port = place.port;
         let mut changes = vec![("127.0.0.1:8080", format!("127.0.0.1:{}", place.gateway))];
@@ -91,6 +91,7 @@ impl Proxy {
                 ("read_timeout 60s", "read_timeout 3s".to_owned()),
                 ("push.example.com {", format!("{HOST} {{\n\tbind 127.0.0.1")),
                 ("health_port 9090", format!("health_port {}", place.admin)),
+                ("health_interval 1s", "health_interval 200ms".to_owned()),
                 ("/etc/caddy/push.example.com.pem", place.file("cert.pem")),
                 ("/etc/caddy/push.example.com.key", place.file("key.pem")),
             ]),
@@ -103,7 +104,7 @@ impl Proxy {
                 ("timeout client 60s", "timeout client 3s".to_owned()),
                 ("timeout server 60s", "timeout server 3s".to_owned()),
                 ("bind :443", format!("bind 127.0.0.1:{port}")),
-                ("check port 9090", format!("check port {}", place.admin)),
+                ("check port 9090 inter 1s", format!("check port {} inter 200ms", place.admin)),
                 ("/etc/haproxy/push.example.com.pem", place.file("both.pem")),
             ]),
         }

@@ -34,7 +34,10 @@ impl Follower {
             match item.map_err(of_no_use)? {
                 StreamItem::Event(event) => match self.event(&event) {
                     Some(Data::Push(push)) if !self.print(&event, &push, output).await? => return Ok(()),
-                    Some(Data::Control(ControlEvent::AuthExpired(_))) => token = Token::Expired,
+                    // One that was revoked may count by the new rules: the server says so, or refuses.
+                    Some(Data::Control(ControlEvent::AuthExpired(data))) if !status::is_revoked(&data) => {
+                        token = Token::Expired;
+                    }
                     _ => {}
                 },
                 StreamItem::Oversized => self.status.say("a push is larger than can be shown and is left out"),

@@ -38,6 +38,9 @@ pub(super) fn of_event(event: &ControlEvent) -> String {
             Some(at) => format!("the access token expires at {at}"),
             None => "the access token expires soon".to_owned(),
         },
+        ControlEvent::AuthExpired(data) if is_revoked(data) => {
+            "the gateway revoked what the access token rests on".to_owned()
+        }
         ControlEvent::AuthExpired(_) => "the access token expired".to_owned(),
         ControlEvent::Shutdown(_) => "the gateway stops".to_owned(),
         ControlEvent::TenantRemoved(data) => match data.get("tenant").and_then(Value::as_str) {
@@ -46,6 +49,11 @@ pub(super) fn of_event(event: &ControlEvent) -> String {
         },
         _ => "the gateway said something that this version does not know".to_owned(),
     }
+}
+
+/// Whether it was not time that ended a token, but an operator who changed keys or rules.
+pub(super) fn is_revoked(data: &Value) -> bool {
+    data.get("reason").is_some_and(|reason| reason == "revoked")
 }
 
 /// Why a stream is gone, and when the next attempt follows.

@@ -1,6 +1,9 @@
 //! Whose certificates are trusted.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
@@ -27,7 +30,8 @@ pub(super) fn authorities(file: Option<&Path>) -> Result<Arc<ClientConfig>, Fail
 }
 
 /// The certificate at the head of this file, whatever name and issuer it has: who reads the gateway's configuration knows
-/// which one is right, and asks at an address that no certificate names.
+/// which one is right, and asks at an address that no certificate names. The file is read again at each connect, because
+/// certificates are replaced while a stream is followed; the first one counts too, until the gateway was told.
 pub(super) fn only(file: &Path) -> Result<Arc<ClientConfig>, Failure> {
     let certificate = certificates(file)?.swap_remove(0);
     let provider = provider();
@@ -36,7 +40,7 @@ pub(super) fn only(file: &Path) -> Result<Arc<ClientConfig>, Failure> {
         .with_safe_default_protocol_versions()
         .expect("ring supports the default protocol versions")
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Only { certificate, algorithms }))
+        .with_custom_certificate_verifier(Arc::new(Only { certificate, file: file.to_owned(), algorithms }))
         .with_no_client_auth();
     Ok(Arc::new(config))
 }
@@ -57,6 +61,7 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
 #[derive(Debug)]
 struct Only {
     certificate: CertificateDer<'static>,
+    file: PathBuf,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
@@ -69,7 +74,8 @@ impl ServerCertVerifier for Only {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        if *end_entity == self.certificate {
+        let is_now = || certificates(&self.file).is_ok_and(|now| now.first() == Some(end_entity));
+        if *end_entity == self.certificate || is_now() {
             Ok(ServerCertVerified::assertion())
         } else {
             Err(rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
@@ -148,6 +154,15 @@ mod tests {
         assert_eq!(handshake(only(file.path()).unwrap(), &mut right), Ok(()));
         let (_, mut wrong) = server();
         assert!(handshake(only(file.path()).unwrap(), &mut wrong).is_err());
+    }
+
+    #[test]
+    fn a_certificate_may_be_replaced_while_a_stream_is_followed() {
+        let ((file, mut old), (other, mut new)) = (server(), server());
+        let client = only(file.path()).unwrap();
+        std::fs::copy(other.path(), file.path()).unwrap();
+        assert_eq!(handshake(Arc::clone(&client), &mut new), Ok(()));
+        assert_eq!(handshake(client, &mut old), Ok(()), "the gateway was not told yet");
     }
 
     #[test]
