@@ -164,6 +164,26 @@ test('each page is told of the gaps in what it asked for, and of no others', asy
   assert.deepEqual(ahead.pushes, [next]);
 });
 
+test('a gap amid a stream is told to those who are behind it, too', async () => {
+  const gateway = new Gateway();
+  const hub = hubOf();
+  const following = new Page().join(hub, {});
+  const frozen = new Page().join(hub, {});
+  await until('open', () => following.opens.length === 1 && frozen.opens.length === 1);
+  frozen.frozen = [];
+  for (let sent = 0; sent < 700; sent += 1) gateway.push();
+  await until('all', () => following.pushes.length === 700);
+  // Retention overtakes the stream.
+  const requested = `e1-${gateway.seq}`;
+  Object.assign(gateway, { seq: gateway.seq + 5, trimmed: gateway.seq + 5, kept: [] });
+  gateway.send(`event: gap\ndata: {"reason":"expired","requested":"${requested}","oldest":null}\n\n`);
+  const next = gateway.push();
+  await until('the next', () => last(following) === next);
+  frozen.thaw();
+  await until('the same', () => last(frozen) === next);
+  assert.deepEqual([following.gaps, frozen.gaps], [['expired'], ['expired']]);
+});
+
 test('a new life of the journal is told to all, and followed by all', async () => {
   const gateway = new Gateway();
   const hub = hubOf();
