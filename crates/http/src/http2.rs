@@ -104,6 +104,7 @@ impl Http2 {
         let (mut stop, mut leaving) = (pin!(stop.notified()), false);
         loop {
             let next = poll_fn(|cx| match connection.poll_accept(cx) {
+                Poll::Pending if !leaving && traffic.is_leaving() => Poll::Ready(None),
                 Poll::Pending if !leaving => stop.as_mut().poll(cx).map(|()| None),
                 accepted => accepted.map(Some),
             });

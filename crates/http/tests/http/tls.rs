@@ -332,6 +332,28 @@ fn a_drain_sends_http_2_elsewhere_and_a_stop_says_goodbye() {
 }
 
 #[test]
+fn a_request_under_way_at_a_stop_is_answered() {
+    let (mut gateway, _pki, certificate) = secure();
+    run(async {
+        let mut requests = connect_h2(gateway.public, &certificate).await;
+        let word = request("POST", "/tenants/acme/pushes/p-1/ack").body(()).unwrap();
+        requests = requests.ready().await.unwrap();
+        let (response, mut body) = requests.send_request(word, false).unwrap();
+        body.send_data(Bytes::from_static(b"{\"status\":"), false).unwrap();
+        let mut idle = connect(gateway.public, &certificate, b"http/1.1").await.unwrap();
+        // Answered, so it is known that the other one has come too.
+        idle.write_all(b"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        idle.read_exact(&mut [0; 12]).await.unwrap();
+        let stopping = thread::spawn(move || gateway.stop());
+        timeout(DEADLINE, idle.read_to_end(&mut Vec::new())).await.expect("the stop has begun").unwrap();
+        body.send_data(Bytes::from_static(b"\"ack\"}"), true).unwrap();
+        let answer = timeout(DEADLINE, response).await.unwrap().expect("it is answered");
+        assert_eq!(answer.status().as_u16(), 404);
+        stopping.join().unwrap();
+    });
+}
+
+#[test]
 fn a_reload_shows_another_certificate_and_ends_nothing() {
     let (gateway, pki, old) = secure();
     run(async {
