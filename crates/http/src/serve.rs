@@ -115,7 +115,12 @@ impl Serve {
                     Err(error) => return ended(Err(error)),
                 };
                 if io.get_ref().1.alpn_protocol() == Some(b"h2") {
-                    let h2 = Http2 { preface: serve.head_timeout, lifecycle: serve.lifecycle.clone(), peer };
+                    let h2 = Http2 {
+                        preface: serve.head_timeout,
+                        stall_timeout: serve.stall_timeout,
+                        lifecycle: serve.lifecycle.clone(),
+                        peer,
+                    };
                     ended(h2.serve(Transport::secure(io, Protocol::Http2, &patience), &*app).await)
                 } else {
                     let transport = Transport::secure(io, Protocol::Http1, &patience);

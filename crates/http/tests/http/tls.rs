@@ -246,6 +246,10 @@ fn bodies_go_both_ways_over_http_2() {
         assert_eq!((status, headers["content-length"].to_str().unwrap()), (200, text.len().to_string().as_str()));
         assert!(text.len() > 600_000 && headers.contains_key("date"), "{headers:?}");
 
+        let known = request("GET", "/tenants/acme/pushes").header("if-none-match", &headers["etag"]).body(()).unwrap();
+        let (status, same, nothing) = ask(&requests, known, b"").await;
+        assert_eq!((status, same.get("content-length"), nothing.as_str()), (304, None, ""));
+
         let head = request("HEAD", "/tenants/acme/pushes").body(()).unwrap();
         let (status, same, nothing) = ask(&requests, head, b"").await;
         assert_eq!((status, &same["content-length"], nothing.as_str()), (200, &headers["content-length"], ""));
@@ -350,6 +354,33 @@ fn a_request_under_way_at_a_stop_is_answered() {
         let answer = timeout(DEADLINE, response).await.unwrap().expect("it is answered");
         assert_eq!(answer.status().as_u16(), 404);
         stopping.join().unwrap();
+    });
+}
+
+#[test]
+fn whoever_never_opens_a_window_is_given_up() {
+    let (pki, certificate) = Pki::new();
+    let gateway = Gateway::start_with(|config| {
+        config.public.tls = Some(pki.config.clone());
+        config.public.stall_timeout = Duration::from_secs(1);
+        config.policy.limits.streams = 1;
+    });
+    run(async {
+        let socket = connect(gateway.public, &certificate, b"h2").await.unwrap();
+        let (requests, connection) = h2::client::Builder::new().initial_window_size(0).handshake(socket).await.unwrap();
+        let requests: SendRequest<Bytes> = requests;
+        drop(spawn(connection));
+        let (mut stream, head) = Events::open(&mut requests.clone(), "/events/acme").await;
+        assert_eq!(head.status.as_u16(), 200);
+        let end = timeout(DEADLINE, stream.body.data()).await.expect("it is given up");
+        assert_eq!(end.unwrap().unwrap_err().reason(), Some(h2::Reason::CANCEL));
+        // The connection goes on, and the place is free for whoever takes something.
+        let mut others = connect_h2(gateway.public, &certificate).await;
+        let (mut other, head) = Events::open(&mut others, "/events/acme").await;
+        assert_eq!(head.status.as_u16(), 200);
+        other.until("event: open").await;
+        let (_, head) = Events::open(&mut requests.clone(), "/events/nobody").await;
+        assert_eq!(head.status.as_u16(), 404);
     });
 }
 
