@@ -66,6 +66,8 @@ const OF_CONNECTIONS: [HeaderName; 5] = [
 pub(crate) struct Http2 {
     /// Time for the client's preface.
     pub(crate) preface: Duration,
+    /// A stream that takes no bytes for so long is given up. The kernel sees only what the whole connection takes.
+    pub(crate) stall_timeout: Duration,
     /// Tells when requests should rather go elsewhere.
     pub(crate) lifecycle: Lifecycle,
     /// Whom requests come from.
@@ -104,6 +106,7 @@ impl Http2 {
         let (mut stop, mut leaving) = (pin!(stop.notified()), false);
         loop {
             let next = poll_fn(|cx| match connection.poll_accept(cx) {
+                Poll::Pending if !leaving && traffic.is_leaving() => Poll::Ready(None),
                 Poll::Pending if !leaving => stop.as_mut().poll(cx).map(|()| None),
                 accepted => accepted.map(Some),
             });
@@ -111,8 +114,9 @@ impl Http2 {
                 Some(None) => return Ok(()),
                 Some(Some(accepted)) => {
                     let (request, respond) = accepted?;
-                    let body = if request.method() == Method::HEAD { Wanted::Head } else { Wanted::All };
-                    drop(spawn(answer(app.call(self.request(request, &traffic)), respond, body)));
+                    let wanted = if request.method() == Method::HEAD { Wanted::Head } else { Wanted::All };
+                    let app = app.call(self.request(request, &traffic));
+                    drop(spawn(answer(app, respond, wanted, self.stall_timeout)));
                     false
                 }
                 None => true,
@@ -153,6 +157,7 @@ async fn answer(
     app: impl Future<Output = Result<ServiceResponse<BoxBody>, actix_web::Error>>,
     mut respond: SendResponse<Bytes>,
     wanted: Wanted,
+    stall_timeout: Duration,
 ) {
     let mut app = pin!(app);
     let answered = poll_fn(|cx| match app.as_mut().poll(cx) {
@@ -167,7 +172,7 @@ async fn answer(
     let (head, ends) = (head(response.head(), body.size()), size.is_eof());
     if let Ok(stream) = respond.send_response(head, ends)
         && !ends
-        && let Err(error) = send(body, stream).await
+        && let Err(error) = send(body, stream, stall_timeout).await
     {
         tracing::debug!(%error, "an answer could not be sent to its end");
     }
@@ -181,7 +186,7 @@ fn head(from: &ResponseHead, size: BodySize) -> http::Response<()> {
         headers.append(name, value.clone());
     }
     match size {
-        BodySize::Sized(bytes) if from.status != StatusCode::NO_CONTENT => {
+        BodySize::Sized(bytes) if !matches!(from.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) => {
             headers.insert(header::CONTENT_LENGTH, bytes.into());
         }
         _ => {}
@@ -191,8 +196,9 @@ fn head(from: &ResponseHead, size: BodySize) -> http::Response<()> {
     response
 }
 
-/// Writes a body as fast as the client takes it; ends without a word when the client gives it up.
-async fn send(body: BoxBody, mut stream: SendStream<Bytes>) -> Result<(), h2::Error> {
+/// Writes a body as fast as the client takes it; ends without a word when the client gives it up, and gives up a client that
+/// takes nothing.
+async fn send(body: BoxBody, mut stream: SendStream<Bytes>, stall_timeout: Duration) -> Result<(), h2::Error> {
     let mut body = pin!(body);
     loop {
         let chunk = poll_fn(|cx| match body.as_mut().poll_next(cx) {
@@ -203,7 +209,7 @@ async fn send(body: BoxBody, mut stream: SendStream<Bytes>) -> Result<(), h2::Er
             None => return Ok(()),
             Some(None) => return stream.send_data(Bytes::new(), true),
             Some(Some(Ok(chunk))) => {
-                if !send_chunk(chunk, &mut stream).await? {
+                if !send_chunk(chunk, &mut stream, stall_timeout).await? {
                     return Ok(());
                 }
             }
@@ -217,12 +223,23 @@ async fn send(body: BoxBody, mut stream: SendStream<Bytes>) -> Result<(), h2::Er
 }
 
 /// Whether there is still somebody who takes bytes.
-async fn send_chunk(mut chunk: Bytes, stream: &mut SendStream<Bytes>) -> Result<bool, h2::Error> {
+async fn send_chunk(
+    mut chunk: Bytes,
+    stream: &mut SendStream<Bytes>,
+    stall_timeout: Duration,
+) -> Result<bool, h2::Error> {
     while !chunk.is_empty() {
         stream.reserve_capacity(chunk.len().min(SLICE));
-        match poll_fn(|cx| stream.poll_capacity(cx)).await {
-            None | Some(Err(_)) => return Ok(false),
-            Some(Ok(room)) => stream.send_data(chunk.split_to(room.min(chunk.len())), false)?,
+        match timeout(stall_timeout, poll_fn(|cx| stream.poll_capacity(cx))).await {
+            // What was there has gone, because the client made its window smaller.
+            Ok(Some(Ok(0))) => {}
+            Ok(Some(Ok(room))) => stream.send_data(chunk.split_to(room.min(chunk.len())), false)?,
+            Ok(None | Some(Err(_))) => return Ok(false),
+            Err(_) => {
+                tracing::debug!("a client took no bytes of an answer and was given up");
+                stream.send_reset(Reason::CANCEL);
+                return Ok(false);
+            }
         }
     }
     Ok(true)

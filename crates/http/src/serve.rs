@@ -9,7 +9,7 @@ use actix_web::{
     rt::{net::TcpStream, time::timeout},
 };
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::{
     Lifecycle,
@@ -107,24 +107,33 @@ impl Serve {
                     let transport = Transport::plain(io, &patience);
                     return ended(plain.call((transport, Protocol::Http1, peer)).await);
                 };
-                let Ok(accepted) = timeout(serve.head_timeout, acceptor.accept(io)).await else {
-                    return ended(Err("the TLS handshake took too long"));
-                };
-                let io = match accepted {
-                    Ok(io) => io,
-                    Err(error) => return ended(Err(error)),
+                // What TLS needs is in boxes: a plain connection should not be as large as all of it together.
+                let io = match Box::pin(timeout(serve.head_timeout, accept(acceptor, io))).await {
+                    Ok(Ok(io)) => io,
+                    Ok(Err(error)) => return ended(Err(error)),
+                    Err(_) => return ended(Err("the TLS handshake took too long")),
                 };
                 if io.get_ref().1.alpn_protocol() == Some(b"h2") {
-                    let h2 = Http2 { preface: serve.head_timeout, lifecycle: serve.lifecycle.clone(), peer };
-                    ended(h2.serve(Transport::secure(io, Protocol::Http2, &patience), &*app).await)
+                    let h2 = Http2 {
+                        preface: serve.head_timeout,
+                        stall_timeout: serve.stall_timeout,
+                        lifecycle: serve.lifecycle.clone(),
+                        peer,
+                    };
+                    ended(Box::pin(h2.serve(Transport::secure(io, Protocol::Http2, &patience), &*app)).await)
                 } else {
                     let transport = Transport::secure(io, Protocol::Http1, &patience);
-                    ended(secure.call((transport, Protocol::Http1, peer)).await)
+                    ended(Box::pin(secure.call((transport, Protocol::Http1, peer))).await)
                 }
             }
         };
         Ok(connection.into_service())
     }
+}
+
+/// A TLS handshake.
+async fn accept(acceptor: TlsAcceptor, io: TcpStream) -> io::Result<Box<TlsStream<TcpStream>>> {
+    acceptor.accept(io).await.map(Box::new)
 }
 
 /// The framework's HTTP/1.
@@ -159,4 +168,33 @@ type Accepted<IO> = (Transport<IO>, Protocol, Option<std::net::SocketAddr>);
 /// Connections end in all manners of ways, and nobody can do anything about it.
 fn ended<E: fmt::Display>(result: Result<(), E>) -> Result<(), ()> {
     result.map_err(|error| tracing::debug!(%error, "a connection ended before its time"))
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::{App, web};
+
+    use super::*;
+
+    /// There is one for each connection, and most of them carry a stream and nothing else.
+    #[actix_rt::test]
+    async fn a_plain_connection_does_not_pay_for_tls() {
+        let serve = Serve {
+            name: "test",
+            workers: 1,
+            head_timeout: Duration::from_secs(10),
+            stall_timeout: Duration::from_secs(30),
+            stop_seconds: 1,
+            tls: None,
+            lifecycle: Lifecycle::default(),
+        };
+        let app = App::new().default_service(web::to(crate::edge::not_found)).into_factory();
+        let app = Rc::new(app.new_service(AppConfig::default()).await.unwrap());
+        let stop = Server::build().graceful_shutdown_signal();
+        let connections = serve.worker(None, stop, app).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let size = size_of_val(&connections.call(client));
+        assert!(size <= 2048, "{size} bytes");
+    }
 }

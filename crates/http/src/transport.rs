@@ -3,7 +3,8 @@
 //! The framework gives a client time for its first request's head, and leaves it alone once that came: a client may then
 //! send a second head byte by byte without end, or hold an HTTP/2 connection open for nothing but pings. So the reading
 //! side knows whether a request is in hand. While none is, it reads the end of the stream once that lasts too long, and
-//! when the listener stops; the framework does the rest.
+//! when the listener stops; the framework does the rest. HTTP/2 has a word for that, so there it is first told to say
+//! goodbye, and at a stop it is left to do so: what is written of an answer may not be sent yet.
 
 use std::{
     cell::{Cell, RefCell},
@@ -19,9 +20,12 @@ use actix_http::Protocol;
 use actix_server::GracefulShutdownSignal;
 use actix_web::{
     HttpMessage as _, HttpRequest,
-    rt::time::{Instant, timeout},
+    rt::time::{Instant, sleep, timeout},
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// How long an HTTP/2 connection that was idle for too long may take to say goodbye: a few round trips.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// How long a connection may go without a request in hand.
 #[derive(Debug)]
@@ -30,7 +34,7 @@ pub(crate) struct Patience {
     pub(crate) head: Duration,
     /// Between two requests.
     pub(crate) idle: Duration,
-    /// Ends it at once.
+    /// Ends it at once; HTTP/2 looks at it by itself.
     pub(crate) stop: GracefulShutdownSignal,
 }
 
@@ -47,6 +51,8 @@ pub(crate) struct Traffic {
     /// When the first byte came since then, if there was a request before.
     head_since: Cell<Option<Instant>>,
     served: Cell<bool>,
+    /// Whether it should say goodbye, which HTTP/2 alone can.
+    leaving: Cell<bool>,
     /// Reads, and waits for bytes.
     reader: RefCell<Option<Waker>>,
 }
@@ -60,8 +66,8 @@ pub(crate) struct Transport<IO> {
     io: IO,
     traffic: Rc<Traffic>,
     patience: Rc<Patience>,
-    /// While no request is in hand and nothing comes.
-    end: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    /// While no request is in hand and nothing comes; says whether it is the end whatever the time is.
+    end: Option<Pin<Box<dyn Future<Output = bool>>>>,
 }
 
 impl Traffic {
@@ -73,6 +79,7 @@ impl Traffic {
             idle_since: Cell::new(Instant::now()),
             head_since: Cell::new(None),
             served: Cell::new(false),
+            leaving: Cell::new(false),
             reader: RefCell::new(None),
         }
     }
@@ -95,9 +102,23 @@ impl Traffic {
         self.in_hand.get() == 0
     }
 
+    /// Whether it was idle for so long that it should say goodbye.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.get()
+    }
+
     /// When the end comes, if nothing changes.
     fn deadline(&self, patience: &Patience) -> Instant {
-        self.head_since.get().map_or_else(|| self.idle_since.get() + patience.idle, |since| since + patience.head)
+        let goodbye = if self.is_leaving() { GOODBYE } else { Duration::ZERO };
+        let idle = || self.idle_since.get() + patience.idle + goodbye;
+        self.head_since.get().map_or_else(idle, |since| since + patience.head)
+    }
+
+    /// Whether the end has come by time. The first time HTTP/2 gets some more, to say goodbye.
+    fn is_over(&self, patience: &Patience) -> bool {
+        self.is_idle()
+            && self.deadline(patience) <= Instant::now()
+            && (self.protocol != Protocol::Http2 || self.leaving.replace(true))
     }
 
     /// Bytes came. Whether they are the beginning of a head: HTTP/2 has other frames, which come at any time.
@@ -157,16 +178,32 @@ impl<IO> Transport<IO> {
 
     /// Whether this connection has come to its end. Called only while no request is in hand.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let end = self.end.get_or_insert_with(|| {
-            let left = self.traffic.deadline(&self.patience).saturating_duration_since(Instant::now());
-            let patience = Rc::clone(&self.patience);
-            Box::pin(async move { drop(timeout(left, patience.stop.notified()).await) })
-        });
-        ready!(end.as_mut().poll(cx));
-        // It stays so, however often it is asked.
-        self.end = Some(Box::pin(std::future::ready(())));
-        Poll::Ready(())
+        loop {
+            let (traffic, patience) = (&self.traffic, &self.patience);
+            let end = self.end.get_or_insert_with(|| end(traffic, patience));
+            let ended = ready!(end.as_mut().poll(cx));
+            self.end = None;
+            // A request may have come and gone since the time was set.
+            if ended || self.traffic.is_over(&self.patience) {
+                // It stays so, however often it is asked.
+                self.end = Some(Box::pin(std::future::ready(true)));
+                return Poll::Ready(());
+            }
+        }
     }
+}
+
+/// Waits for the deadline as it is now, or for the stop, which is the end.
+fn end(traffic: &Traffic, patience: &Rc<Patience>) -> Pin<Box<dyn Future<Output = bool>>> {
+    let left = traffic.deadline(patience).saturating_duration_since(Instant::now());
+    if traffic.protocol == Protocol::Http2 {
+        return Box::pin(async move {
+            sleep(left).await;
+            false
+        });
+    }
+    let patience = Rc::clone(patience);
+    Box::pin(async move { timeout(left, patience.stop.notified()).await.is_ok() })
 }
 
 impl<IO: AsyncRead + Unpin> AsyncRead for Transport<IO> {
@@ -178,8 +215,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Transport<IO> {
                 this.end = None;
             }
             // Whoever sends without a pause never comes to the other branch.
-            let late = this.traffic.is_idle() && this.traffic.deadline(&this.patience) <= Instant::now();
-            if late {
+            if this.traffic.is_over(&this.patience) {
                 buf.set_filled(before);
             }
             return Poll::Ready(Ok(()));
@@ -260,10 +296,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn frames_that_ask_for_nothing_keep_nothing_open() {
         let (mut transport, mut client) = connected(Protocol::Http2);
-        assert_eq!(lasts(&mut transport, &mut client).await, IDLE);
+        assert_eq!(lasts(&mut transport, &mut client).await, IDLE + GOODBYE);
         let (mut transport, mut client) = connected(Protocol::Http2);
         drop(transport.traffic().begin());
-        assert_eq!(lasts(&mut transport, &mut client).await, IDLE);
+        assert_eq!(lasts(&mut transport, &mut client).await, IDLE + GOODBYE);
+        assert!(transport.traffic().is_leaving());
     }
 
     #[tokio::test(start_paused = true)]
@@ -279,7 +316,32 @@ mod tests {
             drop(second);
         };
         assert_eq!(tokio::join!(task, request).0, 0);
-        assert_eq!(begun.elapsed(), 4 * IDLE);
+        assert_eq!(begun.elapsed(), 4 * IDLE + GOODBYE);
+    }
+
+    /// Reads as the server does: it takes what is there, and then waits.
+    fn takes_what_is_there(transport: &mut Transport<DuplexStream>) {
+        let mut context = Context::from_waker(Waker::noop());
+        let mut buffer = [0; 8];
+        while Pin::new(&mut *transport).poll_read(&mut context, &mut ReadBuf::new(&mut buffer)).is_ready() {}
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_is_answered_at_once_begins_the_silence_anew() {
+        for protocol in [Protocol::Http1, Protocol::Http2] {
+            let (mut transport, mut client) = connected(protocol);
+            for _ in 0..20 {
+                client.write_all(b"x").await.unwrap();
+                takes_what_is_there(&mut transport);
+                drop(transport.traffic().begin());
+                takes_what_is_there(&mut transport);
+                tokio::time::sleep(HEAD / 2).await;
+            }
+            let begun = Instant::now();
+            assert_eq!(transport.read(&mut [0; 8]).await.unwrap(), 0);
+            let goodbye = if protocol == Protocol::Http2 { GOODBYE } else { Duration::ZERO };
+            assert_eq!(begun.elapsed() + HEAD / 2, IDLE + goodbye, "{protocol:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

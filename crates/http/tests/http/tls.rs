@@ -246,6 +246,10 @@ fn bodies_go_both_ways_over_http_2() {
         assert_eq!((status, headers["content-length"].to_str().unwrap()), (200, text.len().to_string().as_str()));
         assert!(text.len() > 600_000 && headers.contains_key("date"), "{headers:?}");
 
+        let known = request("GET", "/tenants/acme/pushes").header("if-none-match", &headers["etag"]).body(()).unwrap();
+        let (status, same, nothing) = ask(&requests, known, b"").await;
+        assert_eq!((status, same.get("content-length"), nothing.as_str()), (304, None, ""));
+
         let head = request("HEAD", "/tenants/acme/pushes").body(()).unwrap();
         let (status, same, nothing) = ask(&requests, head, b"").await;
         assert_eq!((status, &same["content-length"], nothing.as_str()), (200, &headers["content-length"], ""));
@@ -328,6 +332,55 @@ fn a_drain_sends_http_2_elsewhere_and_a_stop_says_goodbye() {
         let stopping = thread::spawn(move || gateway.stop());
         timeout(DEADLINE, idle).await.expect("it ends at the stop").unwrap().unwrap();
         stopping.join().unwrap();
+    });
+}
+
+#[test]
+fn a_request_under_way_at_a_stop_is_answered() {
+    let (mut gateway, _pki, certificate) = secure();
+    run(async {
+        let mut requests = connect_h2(gateway.public, &certificate).await;
+        let word = request("POST", "/tenants/acme/pushes/p-1/ack").body(()).unwrap();
+        requests = requests.ready().await.unwrap();
+        let (response, mut body) = requests.send_request(word, false).unwrap();
+        body.send_data(Bytes::from_static(b"{\"status\":"), false).unwrap();
+        let mut idle = connect(gateway.public, &certificate, b"http/1.1").await.unwrap();
+        // Answered, so it is known that the other one has come too.
+        idle.write_all(b"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        idle.read_exact(&mut [0; 12]).await.unwrap();
+        let stopping = thread::spawn(move || gateway.stop());
+        timeout(DEADLINE, idle.read_to_end(&mut Vec::new())).await.expect("the stop has begun").unwrap();
+        body.send_data(Bytes::from_static(b"\"ack\"}"), true).unwrap();
+        let answer = timeout(DEADLINE, response).await.unwrap().expect("it is answered");
+        assert_eq!(answer.status().as_u16(), 404);
+        stopping.join().unwrap();
+    });
+}
+
+#[test]
+fn whoever_never_opens_a_window_is_given_up() {
+    let (pki, certificate) = Pki::new();
+    let gateway = Gateway::start_with(|config| {
+        config.public.tls = Some(pki.config.clone());
+        config.public.stall_timeout = Duration::from_secs(1);
+        config.policy.limits.streams = 1;
+    });
+    run(async {
+        let socket = connect(gateway.public, &certificate, b"h2").await.unwrap();
+        let (requests, connection) = h2::client::Builder::new().initial_window_size(0).handshake(socket).await.unwrap();
+        let requests: SendRequest<Bytes> = requests;
+        drop(spawn(connection));
+        let (mut stream, head) = Events::open(&mut requests.clone(), "/events/acme").await;
+        assert_eq!(head.status.as_u16(), 200);
+        let end = timeout(DEADLINE, stream.body.data()).await.expect("it is given up");
+        assert_eq!(end.unwrap().unwrap_err().reason(), Some(h2::Reason::CANCEL));
+        // The connection goes on, and the place is free for whoever takes something.
+        let mut others = connect_h2(gateway.public, &certificate).await;
+        let (mut other, head) = Events::open(&mut others, "/events/acme").await;
+        assert_eq!(head.status.as_u16(), 200);
+        other.until("event: open").await;
+        let (_, head) = Events::open(&mut requests.clone(), "/events/nobody").await;
+        assert_eq!(head.status.as_u16(), 404);
     });
 }
 
