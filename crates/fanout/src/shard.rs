@@ -10,7 +10,7 @@ use std::{
 use pushgate_model::TenantId;
 use tokio::{
     select,
-    sync::mpsc,
+    sync::{Semaphore, mpsc},
     time::{Instant, Interval, MissedTickBehavior, interval},
 };
 
@@ -39,6 +39,9 @@ pub(crate) use self::{
     time::Leaving,
 };
 
+/// Pages that a worker thread's streams read at a time; further streams wait in order. Thousands that come back would else
+/// all be awake at once, and a stream that is live have its turn on the thread after all of them.
+pub(crate) const READS: usize = 8;
 /// So many messages are taken before their subscribers are woken: under load a stream writes them together.
 const ROUND: usize = 64;
 /// The shard's clock beats thirty times in a heartbeat, within these bounds.
@@ -55,6 +58,8 @@ pub struct Shard {
     shared: Arc<Shared>,
     encoder: Encoder,
     core: RefCell<Core>,
+    /// Who may read a page of the journal at the moment.
+    turns: Semaphore,
     born: Instant,
 }
 
@@ -104,7 +109,7 @@ impl Shard {
     pub(crate) fn new(shared: Arc<Shared>, id: ShardId, queued_bytes: Arc<AtomicUsize>) -> Rc<Self> {
         let core = RefCell::new(Core::new(Arc::clone(&shared), id, queued_bytes));
         let encoder = Encoder::new(shared.log.epoch.clone());
-        Rc::new(Self { shared, encoder, core, born: Instant::now() })
+        Rc::new(Self { shared, encoder, core, turns: Semaphore::new(READS), born: Instant::now() })
     }
 
     /// A new stream. It yields its first bytes at once, without waiting for the journal.
@@ -123,6 +128,10 @@ impl Shard {
     /// How often [`Shard::beat_at`] has to be called.
     pub(crate) fn beat(&self) -> Duration {
         (self.shared.config.heartbeat / BEATS).clamp(BEAT_MIN, BEAT_MAX)
+    }
+
+    pub(crate) fn turns(&self) -> &Semaphore {
+        &self.turns
     }
 
     pub(crate) fn shared(&self) -> &Shared {

@@ -298,14 +298,16 @@ impl Subscriber {
                     after: self.cursor,
                     upto,
                     limit: config.replay_page,
-                    max_bytes: core.open_page(self.slot),
+                    // Known once it is its turn.
+                    max_bytes: 0,
                 };
+                core.queue_for_page(self.slot);
                 drop(core);
                 if self.source == Source::Tail {
                     self.source = Source::Journal;
                     self.shard.shared().metrics.replays.inc();
                 }
-                self.phase = Phase::Reading(paging::query(&self.shard, query), upto);
+                self.phase = Phase::Reading(paging::query(&self.shard, self.slot, query), upto);
                 Poll::Ready(Step::Again)
             }
         }

@@ -76,14 +76,22 @@ impl Core {
         (after < upto && channel.told.add(after, upto)).then(|| (channel.tenant.clone(), upto))
     }
 
+    /// A stream waits for its turn to read a page.
+    pub(crate) fn queue_for_page(&mut self, slot: u32) {
+        if let Some(slot) = self.slots.get_mut(slot) {
+            slot.queued = true;
+        }
+    }
+
     /// A stream begins to read a page; says how many bytes it may have. Pages share the bound of the tails: the more
     /// streams hold one, the smaller they get, so that a thousand that are behind neither fill the memory nor wait for
     /// each other.
     pub(crate) fn open_page(&mut self, slot: u32) -> usize {
-        if let Some(slot) = self.slots.get_mut(slot)
-            && slot.page.replace(Box::default()).is_none()
-        {
-            self.pages += 1;
+        if let Some(slot) = self.slots.get_mut(slot) {
+            slot.queued = false;
+            if slot.page.replace(Box::default()).is_none() {
+                self.pages += 1;
+            }
         }
         let config = &self.shared.config;
         let rate = if config.replay_rate > 0 { config.replay_rate } else { usize::MAX };
@@ -98,7 +106,9 @@ impl Core {
 
     /// It has written the page, or given it up.
     pub(crate) fn close_page(&mut self, slot: u32) {
-        if self.slots.get_mut(slot).is_some_and(|slot| slot.page.take().is_some()) {
+        let Some(slot) = self.slots.get_mut(slot) else { return };
+        slot.queued = false;
+        if slot.page.take().is_some() {
             self.pages -= 1;
         }
     }

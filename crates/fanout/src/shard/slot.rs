@@ -25,6 +25,8 @@ pub(crate) struct Slot {
     pub(crate) end_at: u64,
     /// When it counts as stalled; set while it has something to take and does not ask.
     pub(crate) stall_at: u64,
+    /// Waits for its turn to read a page.
+    pub(crate) queued: bool,
     /// The page of the journal that it waits for or writes. It is here so that it can be taken from a stream that never
     /// asks again.
     pub(crate) page: Option<Box<Replay>>,
@@ -42,6 +44,7 @@ impl Slot {
             lease_at: NEVER,
             end_at: NEVER,
             stall_at: NEVER,
+            queued: false,
             page: None,
             places,
         }
@@ -59,9 +62,10 @@ impl Slot {
         now >= self.heartbeat_at.min(self.resume_at).min(self.end_at) || wall >= self.lease_at
     }
 
-    /// Whether it waits for something else than pushes: for its page of the journal, or for a pause to end. Either wakes it.
+    /// Whether it waits for something else than pushes: for its page of the journal, for its turn to read one, or for a
+    /// pause to end. Each wakes it.
     pub(crate) fn is_behind(&self) -> bool {
-        self.page.is_some() || self.resume_at != NEVER
+        self.queued || self.page.is_some() || self.resume_at != NEVER
     }
 
     pub(crate) fn has_stalled(&self, now: u64) -> bool {

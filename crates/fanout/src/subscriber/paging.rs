@@ -1,11 +1,11 @@
 //! A stream that reads the journal: page by page, and the next one only after the last was taken.
 
 use std::{
-    sync::Arc,
+    rc::Rc,
     task::{Context, Poll, ready},
 };
 
-use pushgate_journal::{Page, ReadQuery};
+use pushgate_journal::{JournalError, Page, ReadQuery};
 use pushgate_model::{Cursor, Seq};
 
 use super::{Phase, Query, Step, Subscriber};
@@ -83,7 +83,13 @@ impl Subscriber {
     }
 }
 
-pub(super) fn query(shard: &Shard, query: ReadQuery) -> Query<Page> {
-    let journal = Arc::clone(&shard.shared().log.journal);
-    Box::pin(async move { journal.read(query).await })
+/// Waits for its turn, then reads. Turns are given in order, and end with the read: however slowly a stream takes its
+/// page, it keeps nobody from reading.
+pub(super) fn query(shard: &Rc<Shard>, slot: u32, query: ReadQuery) -> Query<Page> {
+    let shard = Rc::clone(shard);
+    Box::pin(async move {
+        let _turn = shard.turns().acquire().await.map_err(|_| JournalError::Closed)?;
+        let max_bytes = shard.core().open_page(slot);
+        shard.shared().log.journal.read(ReadQuery { max_bytes, ..query }).await
+    })
 }

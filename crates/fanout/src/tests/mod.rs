@@ -11,6 +11,7 @@ mod rates;
 mod seam;
 mod stalls;
 mod streams;
+mod turns;
 mod world;
 
 use std::sync::Arc;
