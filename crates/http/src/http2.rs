@@ -261,3 +261,41 @@ impl Stream for Body {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_http::Protocol;
+    use actix_server::Server;
+    use actix_service::fn_service;
+    use tokio::{io::duplex, time::Instant};
+
+    use super::*;
+    use crate::transport::Patience;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_was_idle_for_too_long_is_told_so() {
+        let idle = Duration::from_secs(75);
+        let stop = Server::build().graceful_shutdown_signal();
+        let patience = Rc::new(Patience { head: Duration::from_secs(10), idle, stop });
+        let (near, far) = duplex(64 << 10);
+        let app = fn_service(async |_: Request| Err(actix_web::error::ErrorNotFound("nobody asks")));
+        let h2 = Http2 {
+            preface: Duration::from_secs(10),
+            stall_timeout: Duration::from_secs(30),
+            lifecycle: Lifecycle::default(),
+            peer: None,
+        };
+        let begun = Instant::now();
+        let client = async {
+            let (requests, connection) = h2::client::handshake(far).await.unwrap();
+            let requests: h2::client::SendRequest<Bytes> = requests;
+            connection.await.unwrap();
+            requests.ready().await.unwrap_err()
+        };
+        let served = h2.serve(Transport::secure(near, Protocol::Http2, &patience), &app);
+        // The client closes at once, so that what it is asked to confirm breaks off.
+        let (_, told) = tokio::join!(served, client);
+        assert!(told.is_go_away(), "{told}");
+        assert_eq!(begun.elapsed(), idle, "it ends once it is told");
+    }
+}

@@ -12,6 +12,7 @@ mod errors;
 mod gateway;
 mod history;
 mod hostile;
+mod http2;
 mod limits;
 mod listeners;
 mod metrics;
