@@ -40,8 +40,9 @@ use crate::{
 /// Requests of one connection that may be in hand, streams among them. Browsers use a few; a proxy opens another connection.
 const STREAMS: u32 = 250;
 
-/// Bytes of a head as RFC 9113, section 6.5.2, counts them; above `server.limits.headers`, which answers with a problem.
-const HEAD_BYTES: u32 = 64 << 10;
+/// Bytes of a head as RFC 9113, section 6.5.2, counts them: as over HTTP/1.1, and above all that `server.limits.url` and
+/// `server.limits.headers` can be set to, because those answer with a problem.
+const HEAD_BYTES: u32 = 128 << 10;
 
 /// Bytes of a request's body that a client may send ahead, of one request and of a connection.
 const WINDOW: (u32, u32) = (64 << 10, 256 << 10);

@@ -50,6 +50,26 @@ fn targets_without_a_path_are_no_paths() {
 }
 
 #[test]
+fn as_large_a_head_as_may_be_allowed_is_taken() {
+    let (pki, certificate) = Pki::new();
+    let gateway = Gateway::start_with(|config| {
+        config.public.tls = Some(pki.config.clone());
+        config.policy.limits.url = 64 << 10;
+        config.policy.limits.headers = 64 << 10;
+    });
+    run(async {
+        let requests = connect_h2(gateway.public, &certificate).await;
+        let ask_with = |url: usize, header: usize| {
+            let request = request("GET", &format!("/tenants/acme/pushes?x={}", "x".repeat(url)));
+            ask(&requests, request.header("x-large", "x".repeat(header)).body(()).unwrap(), b"")
+        };
+        assert_eq!(ask_with(64_000, 64_000).await.0, 200);
+        let (status, headers, _) = ask_with(0, 66_000).await;
+        assert_eq!((status, &headers["content-type"]), (431, &"application/problem+json".parse().unwrap()));
+    });
+}
+
+#[test]
 fn pages_of_other_origins_are_told_the_same_over_http_2() {
     let (pki, certificate) = Pki::new();
     let gateway = Gateway::start_with(|config| {
