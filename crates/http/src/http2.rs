@@ -40,8 +40,9 @@ use crate::{
 /// Requests of one connection that may be in hand, streams among them. Browsers use a few; a proxy opens another connection.
 const STREAMS: u32 = 250;
 
-/// Bytes of a head as RFC 9113, section 6.5.2, counts them; above `server.limits.headers`, which answers with a problem.
-const HEAD_BYTES: u32 = 64 << 10;
+/// Bytes of a head as RFC 9113, section 6.5.2, counts them: as over HTTP/1.1, and above all that `server.limits.url` and
+/// `server.limits.headers` can be set to, because those answer with a problem.
+const HEAD_BYTES: u32 = 128 << 10;
 
 /// Bytes of a request's body that a client may send ahead, of one request and of a connection.
 const WINDOW: (u32, u32) = (64 << 10, 256 << 10);
@@ -259,5 +260,43 @@ impl Stream for Body {
             stream.flow_control().release_capacity(chunk.len()).map_err(failed)?;
             Ok(chunk)
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_http::Protocol;
+    use actix_server::Server;
+    use actix_service::fn_service;
+    use tokio::{io::duplex, time::Instant};
+
+    use super::*;
+    use crate::transport::Patience;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_was_idle_for_too_long_is_told_so() {
+        let idle = Duration::from_secs(75);
+        let stop = Server::build().graceful_shutdown_signal();
+        let patience = Rc::new(Patience { head: Duration::from_secs(10), idle, stop });
+        let (near, far) = duplex(64 << 10);
+        let app = fn_service(async |_: Request| Err(actix_web::error::ErrorNotFound("nobody asks")));
+        let h2 = Http2 {
+            preface: Duration::from_secs(10),
+            stall_timeout: Duration::from_secs(30),
+            lifecycle: Lifecycle::default(),
+            peer: None,
+        };
+        let begun = Instant::now();
+        let client = async {
+            let (requests, connection) = h2::client::handshake(far).await.unwrap();
+            let requests: h2::client::SendRequest<Bytes> = requests;
+            connection.await.unwrap();
+            requests.ready().await.unwrap_err()
+        };
+        let served = h2.serve(Transport::secure(near, Protocol::Http2, &patience), &app);
+        // The client closes at once, so that what it is asked to confirm breaks off.
+        let (_, told) = tokio::join!(served, client);
+        assert!(told.is_go_away(), "{told}");
+        assert_eq!(begun.elapsed(), idle, "it ends once it is told");
     }
 }

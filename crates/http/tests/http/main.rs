@@ -13,6 +13,7 @@ mod errors;
 mod gateway;
 mod history;
 mod hostile;
+mod http2;
 mod limits;
 mod listeners;
 mod metrics;
