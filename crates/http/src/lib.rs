@@ -28,6 +28,7 @@ mod lifecycle;
 mod limits;
 mod metrics;
 mod openapi;
+mod paced;
 mod payload;
 mod policy;
 mod presence;

@@ -14,6 +14,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use crate::{
     Lifecycle,
     http2::{Answers, Http2},
+    paced::Paced,
     socket,
     tls::Certificate,
     transport::{Patience, Transport},
@@ -127,7 +128,7 @@ impl Serve {
                 }
             }
         };
-        Ok(connection.into_service())
+        Ok(Paced::new(connection.into_service()))
     }
 }
 
