@@ -24,6 +24,9 @@ const SIBLINGS: &[(&str, &[&str])] = &[
 const LIBRARIES: &[(&str, &[&str])] = &[
     ("actix-web", &["pushgate-http", "pushgate-simulator"]),
     ("actix-web-actors", &["pushgate-simulator"]),
+    ("actix-server", &["pushgate-http"]),
+    ("h2", &["pushgate-http"]),
+    ("jsonwebtoken", &["pushgate-http"]),
     ("awc", &["pushgate-subscriber", "pushgate-upstream"]),
     ("prost", &["pushgate-protocol"]),
     ("rusqlite", &["pushgate-journal"]),
