@@ -1,8 +1,10 @@
 use std::{
     io::{BufRead, BufReader},
     net::{SocketAddr, TcpListener},
+    ops::Range,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     thread,
 };
 
@@ -125,10 +127,18 @@ impl Log {
     }
 }
 
+/// Below the ports that the kernel gives to connections (Linux from 32768 on, others from 49152): of those any connection
+/// of another test may take one while nobody listens there.
+const PORTS: Range<u32> = 10_000..32_000;
+
 /// Ports that are free now, for a process that must come back on the same ones.
 pub(crate) fn free_addresses() -> [SocketAddr; 2] {
-    let listeners = [0, 0].map(|port| TcpListener::bind(("127.0.0.1", port)).expect("a free port"));
-    listeners.map(|listener| listener.local_addr().expect("bound"))
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+    // Another run of these tests begins elsewhere.
+    let begin = std::process::id().wrapping_mul(101);
+    let next = || begin.wrapping_add(TRIED.fetch_add(1, Ordering::Relaxed)) % (PORTS.end - PORTS.start);
+    let mut listeners = PORTS.filter_map(|_| TcpListener::bind(("127.0.0.1", (PORTS.start + next()) as u16)).ok());
+    [(); 2].map(|()| listeners.next().expect("a free port").local_addr().expect("bound"))
 }
 
 /// The configuration of a gateway on these addresses, with further settings in TOML.
