@@ -43,6 +43,6 @@ pub use lease::{Lease, Revocation};
 pub use metrics::FanoutMetrics;
 pub use peer::Peer;
 pub use record::StreamSnapshot;
-pub use shard::Shard;
+pub use shard::{FrameSink, Shard};
 pub use subscribe::{Resume, Subscribe};
 pub use subscriber::Subscriber;
