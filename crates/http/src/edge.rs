@@ -87,8 +87,10 @@ pub(crate) async fn edge(
         cors::annotate(&mut response, &edge.policy.get().cors_origins);
     }
     let endless = matches!(response.response().body().size(), BodySize::Stream);
-    if endless && response.request().version() < Version::HTTP_11 {
-        // HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
+    let leaves = Traffic::of(response.request()).is_some_and(|traffic| traffic.may_leave);
+    if endless && (leaves || response.request().version() < Version::HTTP_11) {
+        // The end of the connection is the end of the body (RFC 9112, section 6.3, rule 8): HTTP/1.0 knows no chunks, and a
+        // stream that has the connection for itself writes nothing but its events.
         let head = response.response_mut().head_mut();
         head.no_chunking(true);
         head.set_connection_type(ConnectionType::Close);

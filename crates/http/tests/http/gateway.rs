@@ -256,6 +256,7 @@ pub(crate) fn config() -> HttpConfig {
             base_path: String::new(),
             tls: None,
             head_timeout: Duration::from_secs(10),
+            hand_over: true,
             workers: 1,
             demo_page: false,
         },
