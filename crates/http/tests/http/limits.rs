@@ -26,7 +26,7 @@ fn assert_refused(gateway: &Gateway, path: &str, limit: &str) {
     let before = refused(gateway, limit);
     let (mut browser, head) = Stream::events(gateway.public, path, &[EVENTS]);
     assert_eq!((head.status, head.header("content-type")), (200, Some("text/event-stream")), "{limit}");
-    let text = browser.plain_rest();
+    let text = browser.rest();
     let retry: u64 = text.strip_prefix("retry: ").unwrap().trim_end().parse().unwrap();
     assert!((1_000..=5_000).contains(&retry), "{text}");
     let other = get(gateway.public, path, &["Accept: */*"]);
