@@ -36,14 +36,15 @@ const GOODBYE: Duration = Duration::from_secs(2);
 /// A stream and its place in all counts.
 pub(crate) struct OpenStream {
     pub(crate) subscriber: Subscriber,
+    /// Gives the place back when the stream ends.
+    #[expect(dead_code, reason = "it is there to be dropped")]
     pub(crate) permit: Permit,
 }
 
 /// A stream that has a socket for itself.
 struct Direct {
     socket: Rc<Socket>,
-    subscriber: Subscriber,
-    _permit: Permit,
+    stream: Box<OpenStream>,
     /// What the stream yielded and the socket did not take yet.
     rest: Bytes,
     /// Bytes that the client sent.
@@ -62,11 +63,10 @@ impl FrameSink for Socket {
 
 impl OpenStream {
     /// Goes on with this socket, to the end of either. What was written to it before ends with a whole event.
-    pub(crate) async fn run(self, socket: TcpStream) {
-        let Self { mut subscriber, permit } = self;
+    pub(crate) async fn run(mut self: Box<Self>, socket: TcpStream) {
         let socket = Rc::new(Socket(socket));
-        subscriber.attach(Rc::clone(&socket) as Rc<dyn FrameSink>);
-        let mut direct = Direct { socket, subscriber, _permit: permit, rest: Bytes::new(), heard: 0 };
+        self.subscriber.attach(Rc::clone(&socket) as Rc<dyn FrameSink>);
+        let mut direct = Direct { socket, stream: self, rest: Bytes::new(), heard: 0 };
         let ended = poll_fn(|cx| direct.poll(cx)).await;
         // It is off all lists before it says goodbye.
         let Direct { socket, .. } = direct;
@@ -88,7 +88,7 @@ impl Direct {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.listen(cx)?;
         ready!(self.write(cx))?;
-        match ready!(Pin::new(&mut self.subscriber).poll_next(cx)) {
+        match ready!(Pin::new(&mut self.stream.subscriber).poll_next(cx)) {
             None => return Poll::Ready(Ok(())),
             Some(bytes) => self.rest = bytes,
         }
@@ -104,7 +104,7 @@ impl Direct {
             match self.socket.0.try_write(&self.rest) {
                 Ok(taken) => {
                     self.rest.advance(taken);
-                    self.subscriber.keeps_taking();
+                    self.stream.subscriber.keeps_taking();
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     ready!(self.socket.0.poll_write_ready(cx))?;

@@ -214,6 +214,6 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let size = size_of_val(&connections.call(client));
-        assert!(size <= 1024, "{size} bytes");
+        assert!(size <= 768, "{size} bytes");
     }
 }
