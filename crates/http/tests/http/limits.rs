@@ -155,3 +155,9 @@ fn a_token_has_its_own_limit_and_a_used_ticket_is_not_lost_on_it() {
     assert!(by_ticket.header("set-cookie").is_some(), "a browser comes back by its cookie: {by_ticket:?}");
     assert_eq!(refused(&gateway, "streams_per_token"), 2);
 }
+
+kept!(
+    each_limit_refuses_in_two_ways_and_frees_its_places,
+    a_reload_changes_limits_and_leaves_streams,
+    a_token_has_its_own_limit_and_a_used_ticket_is_not_lost_on_it,
+);
