@@ -354,26 +354,17 @@ impl Subscriber {
         if let (Phase::Tail, Members::One(member)) = (&self.phase, &self.members)
             && let Some(sink) = self.sink.take()
         {
-            let rest = Rest {
-                sink,
-                record: Arc::clone(&self.record),
-                revocation: self.lease.revocation.clone(),
-                channel: member.channel,
-                cursor: self.cursor,
-                delivered: self.delivered,
-                left: None,
-            };
+            let rest = Rest::new(sink, Arc::clone(&self.record), &self.lease, (member.channel, self.cursor));
             self.shard.core().rest(self.slot, rest);
         }
     }
 
     /// Takes back what the shard did meanwhile. Gives what the sink did not take of it.
     fn rise(&mut self) -> Option<Bytes> {
-        let rest = self.shard.core().rise(self.slot)?;
-        self.cursor = rest.cursor;
-        self.delivered = rest.delivered;
-        self.sink = Some(rest.sink);
-        rest.left.map(|left| *left)
+        let mut rest = self.shard.core().rise(self.slot)?;
+        let left = rest.end();
+        (self.cursor, self.delivered, self.sink) = (rest.cursor, rest.delivered, Some(rest.sink));
+        left
     }
 
     /// Unsubscribes; nothing more will come.

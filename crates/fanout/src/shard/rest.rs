@@ -12,7 +12,7 @@ use pushgate_model::{Seq, TenantId};
 
 use super::{core::Core, slot::Slot, time::heartbeat_at};
 use crate::{
-    Revocation, frame,
+    Lease, Revocation, frame,
     record::Record,
     tail::{Look, Tail},
 };
@@ -41,8 +41,10 @@ pub(crate) struct Rest {
     pub(crate) cursor: Seq,
     /// All up to here was taken by the sink, and told to be delivered.
     pub(crate) delivered: Seq,
+    /// Bytes that the sink took and the record does not know of.
+    bytes: usize,
     /// What the sink did not take of a piece. The stream is woken then.
-    pub(crate) left: Option<Box<Bytes>>,
+    left: Option<Box<Bytes>>,
 }
 
 impl fmt::Debug for Rest {
@@ -52,6 +54,28 @@ impl fmt::Debug for Rest {
 }
 
 impl Rest {
+    /// A stream of this channel has written all up to `cursor`, and told it.
+    pub(crate) fn new(sink: Rc<dyn FrameSink>, record: Arc<Record>, lease: &Lease, at: (u32, Seq)) -> Self {
+        record.rests(true);
+        let ((channel, cursor), revocation) = (at, lease.revocation.clone());
+        Self { sink, record, revocation, channel, cursor, delivered: cursor, bytes: 0, left: None }
+    }
+
+    /// Tells the record what it does not know yet.
+    pub(super) fn tell(&mut self) {
+        if self.bytes > 0 {
+            self.record.wrote(mem::take(&mut self.bytes));
+        }
+    }
+
+    /// The stream goes on from here. Gives what the sink did not take.
+    pub(crate) fn end(&mut self) -> Option<Bytes> {
+        self.tell();
+        self.record.moved(self.delivered);
+        self.record.rests(false);
+        self.left.take().map(|left| *left)
+    }
+
     /// Whether nothing keeps it from being written to, be it with something or with nothing.
     fn is_free(&self) -> bool {
         self.left.is_none() && !self.revocation.is_revoked()
@@ -60,7 +84,7 @@ impl Rest {
     /// Hands `bytes` to the sink, which end at the position `last`. Says whether it took them all.
     fn write(&mut self, bytes: &Bytes, last: Seq) -> bool {
         let Ok(taken) = self.sink.write(bytes) else { return false };
-        self.record.wrote(taken);
+        self.bytes += taken;
         self.cursor = last;
         if taken < bytes.len() {
             self.left = Some(Box::new(bytes.slice(taken..)));
@@ -87,7 +111,6 @@ impl Rest {
         if self.left.is_some() || self.delivered == self.cursor {
             return None;
         }
-        self.record.moved(self.cursor);
         Some((mem::replace(&mut self.delivered, self.cursor), self.cursor))
     }
 }

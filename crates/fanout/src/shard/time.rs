@@ -25,6 +25,9 @@ impl Core {
         for slot in self.slots.iter_mut() {
             slot.stall_at = slot.stall_at.saturating_add(forgiven);
             stalled |= slot.has_stalled(now);
+            if let Some(rest) = &mut slot.rest {
+                rest.tell();
+            }
             if !slot.is_due(now, wall) {
                 continue;
             }

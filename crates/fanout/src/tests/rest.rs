@@ -4,7 +4,7 @@ use std::{cell::RefCell, io, rc::Rc, time::Duration};
 
 use pushgate_model::{ConnectionState, Timestamp};
 
-use super::{events::parse, seam::tiny, world::World};
+use super::{events::parse, seam::tiny, tenant, world::World};
 use crate::{FanoutConfig, FrameSink, Lease, Resume};
 
 /// Takes as many bytes as it has room for.
@@ -61,7 +61,11 @@ fn a_push_is_written_without_waking_anybody() {
     assert!(!world.is_woken(0));
     assert_eq!((pipe.pushes(), *pipe.writes.borrow()), (2, 1), "what comes together is one write");
     let told = world.take_told();
-    assert_eq!(told, [("a".parse().unwrap(), before, world.head())], "it is delivered once the sink took it");
+    assert_eq!(told, [(tenant("a"), before, world.head())], "it is delivered once the sink took it");
+    world.beat(500);
+    let stream = world.shared.roster.records(&tenant("a"))[0].snapshot(&world.shared.log.epoch);
+    assert_eq!((stream.cursor.seq, stream.lag), (world.head(), 0));
+    assert_eq!(stream.bytes, world.bytes(0) + pipe.taken.borrow().len() as u64);
 }
 
 #[test]
