@@ -79,7 +79,7 @@ pub(crate) struct Cost {
 
 pub(crate) fn run(rig: &Rig, args: &AcksArgs) -> Result<Report> {
     ensure!(args.tenants > 1 && args.from > 0.0, "there must be two tenants at least, and a load to begin with");
-    let bench = Bench::start(rig, args)?;
+    let bench = Bench::start(rig, args.tenants, &args.fsync)?;
     if args.flood { flood::run(&bench, args) } else { saturate(&bench, args) }
 }
 
@@ -87,18 +87,10 @@ fn saturate(bench: &Bench<'_>, args: &AcksArgs) -> Result<Report> {
     let mut report = Report::new("acks");
     report.fact("tenants", args.tenants);
     report.fact("journal.fsync", args.fsync.as_str());
-    let mut asked = args.from;
-    let mut best: f64 = 0.0;
-    loop {
-        let cost = bench.load(asked, args.step)?;
+    let best = bench.best(args.from, args.step, |cost| {
         eprintln!("acks: {}", cost.text());
-        report.fact(format!("asked for {asked:.0} a second"), cost.text());
-        best = best.max(cost.answered_per_second());
-        if cost.answered_per_second() < asked * KEPT_UP || asked >= MOST {
-            break;
-        }
-        asked = (asked * GROWTH).min(MOST);
-    }
+        report.fact(format!("asked for {:.0} a second", cost.asked), cost.text());
+    })?;
     report.at_least("answered pushes a second", best, RATE);
 
     let (latency, cost) = bench.latency(args.at, args.seconds)?;
@@ -116,19 +108,31 @@ fn saturate(bench: &Bench<'_>, args: &AcksArgs) -> Result<Report> {
 }
 
 impl<'a> Bench<'a> {
-    fn start(rig: &'a Rig, args: &AcksArgs) -> Result<Self> {
+    /// Starts both and waits until all tenants are connected.
+    pub(crate) fn start(rig: &'a Rig, tenants: usize, fsync: &str) -> Result<Self> {
         // Whatever waits must not be made more by being sent again.
-        let service = ServiceRules { accounts: args.tenants, redeliver_after: "2m", ..ServiceRules::default() };
+        let service = ServiceRules { accounts: tenants, redeliver_after: "2m", ..ServiceRules::default() };
         let simulator = Simulator::start(rig, service)?;
-        let rules = GatewayRules {
-            tenants: args.tenants,
-            connects_per_second: CONNECTS,
-            fsync: args.fsync.clone(),
-            ..GatewayRules::default()
-        };
+        let rules =
+            GatewayRules { tenants, connects_per_second: CONNECTS, fsync: fsync.to_owned(), ..GatewayRules::default() };
         let gateway = Gateway::start(rig, &rules)?;
         gateway.all_connected(PATIENCE)?;
-        Ok(Self { tenants: args.tenants, simulator, gateway })
+        Ok(Self { tenants, simulator, gateway })
+    }
+
+    /// The most answers a second: one load after the other, each of which asks for half as many more as the one before,
+    /// until one is not answered in time. `each` sees them all.
+    pub(crate) fn best(&self, from: f64, seconds: f64, mut each: impl FnMut(&Cost)) -> Result<f64> {
+        let (mut asked, mut best) = (from, 0.0_f64);
+        loop {
+            let cost = self.load(asked, seconds)?;
+            each(&cost);
+            best = best.max(cost.answered_per_second());
+            if cost.answered_per_second() < asked * KEPT_UP || asked >= MOST {
+                return Ok(best);
+            }
+            asked = (asked * GROWTH).min(MOST);
+        }
     }
 
     /// A load over all tenants, until its last answer.
@@ -145,7 +149,7 @@ impl<'a> Bench<'a> {
     }
 
     /// A load, and how long its answers took: the service writes both moments in whole milliseconds.
-    fn latency(&self, per_second: f64, seconds: f64) -> Result<(AnswerTimes, Cost)> {
+    pub(crate) fn latency(&self, per_second: f64, seconds: f64) -> Result<(AnswerTimes, Cost)> {
         let from = self.simulator.stats()?.answers();
         let cost = self.load(per_second, seconds)?;
         let mut times = AnswerTimes::default();
@@ -169,17 +173,28 @@ impl Cost {
         self.answered as f64 / self.time.as_secs_f64()
     }
 
+    /// CPU of the gateway for each answer, in microseconds.
+    pub(crate) fn gateway_micros(&self) -> f64 {
+        self.cpu.0 * 1e6 / self.answered.max(1) as f64
+    }
+
+    /// Cores that gateway and service kept busy.
+    pub(crate) fn cores(&self) -> (f64, f64) {
+        let time = self.time.as_secs_f64();
+        (self.cpu.0 / time, self.cpu.1 / time)
+    }
+
     /// The figures in one line. When gateway and service together take all cores, the machine is the limit.
     pub(crate) fn text(&self) -> String {
-        let cores = |cpu: f64| cpu / self.time.as_secs_f64();
+        let (gateway, service) = self.cores();
         let machine = std::thread::available_parallelism().map_or(1, usize::from);
         format!(
             "{:.0} of {:.0} answered a second; gateway {:.2}, service {:.2} of {machine} cores; {:.1} us of the gateway each",
             self.answered_per_second(),
             self.asked,
-            cores(self.cpu.0),
-            cores(self.cpu.1),
-            self.cpu.0 * 1e6 / self.answered.max(1) as f64,
+            gateway,
+            service,
+            self.gateway_micros(),
         )
     }
 }

@@ -135,6 +135,11 @@ impl Simulator {
         Ok(simulator)
     }
 
+    /// Where it listens.
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
     pub(crate) fn stats(&self) -> Result<Stats> {
         get(self.addr, "/control/stats")?.json()
     }
