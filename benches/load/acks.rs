@@ -24,6 +24,8 @@ const MOST: f64 = 500_000.0;
 const KEPT_UP: f64 = 0.95;
 /// Answered pushes a second, at least.
 const RATE: f64 = 20_000.0;
+/// Bytes of a push's body.
+const SIZE: usize = 200;
 /// The p99 from sending to answer at half of that, in milliseconds.
 const P99: f64 = 50.0;
 
@@ -87,10 +89,18 @@ fn saturate(bench: &Bench<'_>, args: &AcksArgs) -> Result<Report> {
     let mut report = Report::new("acks");
     report.fact("tenants", args.tenants);
     report.fact("journal.fsync", args.fsync.as_str());
-    let best = bench.best(args.from, args.step, |cost| {
+    let mut asked = args.from;
+    let mut best: f64 = 0.0;
+    loop {
+        let cost = bench.load(asked, args.step)?;
         eprintln!("acks: {}", cost.text());
-        report.fact(format!("asked for {:.0} a second", cost.asked), cost.text());
-    })?;
+        report.fact(format!("asked for {asked:.0} a second"), cost.text());
+        best = best.max(cost.answered_per_second());
+        if cost.answered_per_second() < asked * KEPT_UP || asked >= MOST {
+            break;
+        }
+        asked = (asked * GROWTH).min(MOST);
+    }
     report.at_least("answered pushes a second", best, RATE);
 
     let (latency, cost) = bench.latency(args.at, args.seconds)?;
@@ -120,32 +130,28 @@ impl<'a> Bench<'a> {
         Ok(Self { tenants, simulator, gateway })
     }
 
-    /// The most answers a second: one load after the other, each of which asks for half as many more as the one before,
-    /// until one is not answered in time. `each` sees them all.
-    pub(crate) fn best(&self, from: f64, seconds: f64, mut each: impl FnMut(&Cost)) -> Result<f64> {
-        let (mut asked, mut best) = (from, 0.0_f64);
-        loop {
-            let cost = self.load(asked, seconds)?;
-            each(&cost);
-            best = best.max(cost.answered_per_second());
-            if cost.answered_per_second() < asked * KEPT_UP || asked >= MOST {
-                return Ok(best);
-            }
-            asked = (asked * GROWTH).min(MOST);
-        }
-    }
-
     /// A load over all tenants, until its last answer.
     pub(crate) fn load(&self, per_second: f64, seconds: f64) -> Result<Cost> {
+        let load = Load { accounts: self.tenants, per_second, seconds, size: SIZE };
+        self.cost(per_second, seconds, || self.simulator.start_load(load))
+    }
+
+    /// A load that is as high as it is answered: each tenant has so many pushes without an answer, for so long.
+    pub(crate) fn saturate(&self, in_flight: usize, seconds: f64) -> Result<Cost> {
+        let start = || self.simulator.start_load_in_flight(self.tenants, in_flight, seconds, SIZE);
+        self.cost(f64::INFINITY, seconds, start)
+    }
+
+    fn cost(&self, asked: f64, seconds: f64, start: impl FnOnce() -> Result<()>) -> Result<Cost> {
         let cpu = (self.gateway.usage()?.cpu, self.simulator.process.usage()?.cpu);
         let before = self.simulator.stats()?.answers();
         let begin = Instant::now();
-        self.simulator.start_load(Load { accounts: self.tenants, per_second, seconds, size: 200 })?;
+        start()?;
         self.simulator.load_done(Duration::from_secs_f64(seconds) + PATIENCE)?;
         let answered = self.simulator.all_answered(PATIENCE)?.answers() - before;
         let time = begin.elapsed();
         let end = (self.gateway.usage()?.cpu, self.simulator.process.usage()?.cpu);
-        Ok(Cost { asked: per_second, answered, time, cpu: (end.0 - cpu.0, end.1 - cpu.1) })
+        Ok(Cost { asked, answered, time, cpu: (end.0 - cpu.0, end.1 - cpu.1) })
     }
 
     /// A load, and how long its answers took: the service writes both moments in whole milliseconds.

@@ -151,6 +151,18 @@ impl Simulator {
         post(self.addr, "/control/load", &request)?.json::<Value>().context("the load does not start").map(drop)
     }
 
+    /// Starts a load in which each account has so many pushes without an answer, for so long.
+    pub(crate) fn start_load_in_flight(
+        &self,
+        accounts: usize,
+        in_flight: usize,
+        seconds: f64,
+        size: usize,
+    ) -> Result<()> {
+        let request = json!({"accounts": accounts, "in_flight": in_flight, "seconds": seconds, "size": size});
+        post(self.addr, "/control/load", &request)?.json::<Value>().context("the load does not start").map(drop)
+    }
+
     pub(crate) fn progress(&self) -> Result<Progress> {
         get(self.addr, "/control/load")?.json()
     }

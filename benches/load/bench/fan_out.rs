@@ -71,7 +71,7 @@ pub(crate) fn fan_out(rig: &Rig, kind: Kind, shape: &Shape, nchan: Option<&Insta
     let crowd = Crowd::open(&server.seats(streams), 1)?;
     pause(SETTLE)?;
     let idle = server.usage()?;
-    let mut publisher = Publisher::connect(server.target(), shape.tenants as u64)?;
+    let mut publisher = Publisher::new(server.source()?);
     let warm_up = phase(shape);
     crowd.begin(&warm_up)?;
     publisher.publish(&warm_up, shape.pace, Amount::Pushes(WARM_UP * shape.tenants as u64))?;

@@ -7,6 +7,7 @@
 
 mod cell;
 mod count;
+mod credit;
 mod crowd;
 mod ears;
 mod fan_out;
@@ -20,9 +21,11 @@ mod page;
 mod phase;
 mod pin;
 mod plots;
+mod posts;
 mod publisher;
 mod raw;
 mod server;
+mod source;
 mod stamps;
 mod summary;
 mod sums;

@@ -1,33 +1,15 @@
 use std::{
-    io::Write,
-    net::SocketAddr,
     thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Result, ensure};
 
-use super::{ears::thread_cpu, line::Line, phase::Phase, window::Window};
-use crate::{clock::monotonic_nanos, wait::interrupted};
+use super::{ears::thread_cpu, phase::Phase, source::Source, window::Window};
+use crate::wait::interrupted;
 
-/// Connections to publish on. All pushes of a tenant take the same one, so that their order is kept.
-const LINES: u64 = 16;
-/// Bytes of a push as an event.
-const EVENT: usize = 280;
 /// How long the last deliveries may take.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// How a server takes pushes by HTTP.
-#[derive(Clone, Debug)]
-pub(crate) struct Target {
-    pub(crate) addr: SocketAddr,
-    /// What is posted to: `{}` stands for a tenant's number.
-    pub(crate) path: &'static str,
-    /// The body: `{}` stands for the stamp and what fills it up.
-    pub(crate) body: &'static str,
-    /// Bytes of an event beside stamp and filling.
-    pub(crate) frame: usize,
-}
 
 /// When pushes are published.
 #[derive(Clone, Copy, Debug)]
@@ -55,12 +37,8 @@ pub(crate) struct Published {
     pub(crate) cpu: Duration,
 }
 
-/// Publishes stamped pushes by HTTP, in turn to all tenants of a phase.
-pub(crate) struct Publisher {
-    target: Target,
-    lines: Vec<Line>,
-    body: Vec<u8>,
-}
+/// Publishes stamped pushes at a pace.
+pub(crate) struct Publisher(Source);
 
 impl Pace {
     /// Pushes that may be under way.
@@ -74,56 +52,38 @@ impl Pace {
 }
 
 impl Publisher {
-    pub(crate) fn connect(target: Target, tenants: u64) -> Result<Self> {
-        let lines = (0..LINES.min(tenants)).map(|_| Line::connect(target.addr)).collect::<Result<_>>()?;
-        Ok(Self { target, lines, body: Vec::new() })
+    pub(crate) fn new(source: Source) -> Self {
+        Self(source)
     }
 
     /// Publishes a phase, and waits until everybody has all of it.
     pub(crate) fn publish(&mut self, phase: &Phase, pace: Pace, amount: Amount) -> Result<Published> {
         phase.window.attend();
         let (cpu, begin) = (thread_cpu(), Instant::now());
+        self.0.begin(phase)?;
         let mut push = 0;
         while !interrupted() && amount.is_left(push, begin) {
             if let Some(wait) = pace.wait(push, phase, begin) {
-                self.flush()?;
+                self.0.flush()?;
                 wait.take();
                 continue;
             }
-            self.write(push, phase);
+            self.0.push(push, phase);
             push += 1;
         }
-        self.flush()?;
+        self.0.flush()?;
         let end = Instant::now() + PATIENCE;
         while phase.window.completed() < push && Instant::now() < end {
             ensure!(!interrupted(), "interrupted");
-            self.lines.iter_mut().try_for_each(Line::drain)?;
+            self.0.drain()?;
             Window::wait();
         }
+        self.0.end()?;
         Ok(Published {
             pushes: push,
             incomplete: push - phase.window.completed(),
             cpu: thread_cpu().saturating_sub(cpu),
         })
-    }
-
-    fn write(&mut self, push: u64, phase: &Phase) {
-        let (tenant, counter) = (push % phase.tenants, push / phase.tenants);
-        let body = &mut self.body;
-        body.clear();
-        let (before, after) = self.target.body.split_once("{}").unwrap_or((self.target.body, ""));
-        body.extend_from_slice(before.as_bytes());
-        let begin = body.len();
-        write!(body, "{}t={};n={counter}; ", phase.marker, monotonic_nanos()).expect("memory can be written");
-        body.resize((begin + EVENT.saturating_sub(self.target.frame)).max(body.len()), b'x');
-        body.extend_from_slice(after.as_bytes());
-        let (path, end) = self.target.path.split_once("{}").unwrap_or((self.target.path, ""));
-        let line = (tenant % self.lines.len() as u64) as usize;
-        self.lines[line].post(format_args!("{path}{tenant}{end}"), &self.body);
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        self.lines.iter_mut().try_for_each(Line::flush)
     }
 }
 

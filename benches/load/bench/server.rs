@@ -4,10 +4,12 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    credit::Credit,
     crowd::Seats,
     nchan::{Installed, Nchan},
     pin::{Pinned, cores},
-    publisher::Target,
+    posts::{Posts, Target},
+    source::Source,
 };
 use crate::{
     gateway::{Gateway, GatewayRules},
@@ -89,18 +91,14 @@ impl<'a> Server<'a> {
         Seats { server: self.addr, streams, paths }
     }
 
-    /// How it takes pushes: the gateway by way of the simulator.
-    pub(crate) fn target(&self) -> Target {
-        match &self.running {
-            Running::Raw(_) => Target { addr: self.addr, path: "/events/t{}", body: "{}", frame: 8 },
-            Running::Nchan(_) => Target { addr: self.addr, path: "/pushes/t{}", body: "{}", frame: 25 },
-            Running::Pushgate(_, simulator) => Target {
-                addr: simulator.addr(),
-                path: "/control/accounts/t{}/pushes",
-                body: r#"{"title":"L","body":"{}"}"#,
-                frame: 199,
-            },
-        }
+    /// What publishes to it: for the gateway the simulator.
+    pub(crate) fn source(&self) -> Result<Source> {
+        let target = match &self.running {
+            Running::Raw(_) => Target { addr: self.addr, path: "/events/t", frame: 8 },
+            Running::Nchan(_) => Target { addr: self.addr, path: "/pushes/t", frame: 25 },
+            Running::Pushgate(_, simulator) => return Ok(Source::Credit(Credit::new(simulator.addr()))),
+        };
+        Ok(Source::Posts(Posts::connect(target, self.tenants as u64)?))
     }
 
     pub(crate) fn usage(&self) -> Result<Usage> {
