@@ -32,6 +32,8 @@ mod start;
 mod subscribe;
 mod subscriber;
 mod tail;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 mod wall;
