@@ -4,6 +4,7 @@ use pushgate::{
     gateway::{Gateway, GatewayError},
     settings::Settings,
 };
+use pushgate_journal::JournalError;
 use pushgate_model::ConnectionState;
 use pushgate_simulator::{Simulator, SimulatorConfig, SimulatorHandle};
 use pushgate_subscriber::{EventStream, HttpClient, HttpConfig, Response, StreamConfig, get, post_json};
@@ -102,7 +103,14 @@ pub(crate) struct TestGateway {
 impl TestGateway {
     /// A gateway with its journal in `folder`, tenants `a`, `b` and `c` at the service, and `more` settings in TOML.
     pub(crate) async fn start(folder: &Path, service: &str, more: &str) -> Self {
-        Self::try_start(folder, service, more).await.expect("the gateway starts")
+        until("a free journal", || async {
+            match Self::try_start(folder, service, more).await {
+                // A process that another test is about to start has the lock of the gateway before until it runs.
+                Err(GatewayError::Journal(JournalError::Locked { .. })) => None,
+                started => Some(started.expect("the gateway starts")),
+            }
+        })
+        .await
     }
 
     pub(crate) async fn try_start(folder: &Path, service: &str, more: &str) -> Result<Self, GatewayError> {
