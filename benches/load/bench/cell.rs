@@ -25,6 +25,8 @@ pub(crate) enum Cell {
     Idle,
     /// 5,000 tenants, every answer durable: answers a second, and how long they take at half of the budget
     Ingest,
+    /// 100 subscribers that come at once for 100,000 stored pushes each, beside live ones
+    Replay,
     /// What a delivery costs with 100 to 10,000 subscribers of one tenant, one push under way
     GrowthSubscribers,
     /// What a push costs with 10 to 5,000 tenants, at 5,000 pushes a second
@@ -41,6 +43,7 @@ impl Cell {
             Self::Lat1000 => "lat1000",
             Self::Idle => "idle",
             Self::Ingest => "ingest",
+            Self::Replay => "replay",
             Self::GrowthSubscribers => "growth-subscribers",
             Self::GrowthTenants => "growth-tenants",
         }
@@ -59,7 +62,7 @@ impl Cell {
             Self::One10000 | Self::Pin1000 | Self::Lat1000 => &[Kind::Raw, Kind::Pushgate, Kind::Nchan],
             Self::GrowthSubscribers => &[Kind::Raw, Kind::Pushgate],
             Self::Idle => &[Kind::Pushgate, Kind::Nchan],
-            Self::Ingest | Self::GrowthTenants => &[Kind::Pushgate],
+            Self::Ingest | Self::Replay | Self::GrowthTenants => &[Kind::Pushgate],
         }
     }
 
@@ -85,7 +88,7 @@ impl Cell {
             Self::Pin1000 => shape(1, 1000, Pace::Window(1)),
             Self::Lat1000 => shape(1, 1000, Pace::PerSecond(20.0)),
             Self::GrowthSubscribers => shape(1, step as usize, Pace::Window(1)),
-            Self::Idle | Self::Ingest | Self::GrowthTenants => None,
+            Self::Idle | Self::Ingest | Self::Replay | Self::GrowthTenants => None,
         }
     }
 }

@@ -24,6 +24,7 @@ mod plots;
 mod posts;
 mod publisher;
 mod raw;
+mod replay;
 mod server;
 mod source;
 mod stamps;
@@ -82,6 +83,8 @@ struct Times {
     fan_out: Duration,
     idle: Duration,
     ingest: Duration,
+    /// Pushes that are stored before they are replayed.
+    backlog: u64,
 }
 
 /// Measures, and says whether nothing was lost, doubled or reordered. A budget that is not met is told and fails nothing:
@@ -133,6 +136,7 @@ fn measure(cell: Cell, kind: Kind, step: u64, times: Times, rig: &Rig, nchan: Op
     }
     match cell {
         Cell::Idle => idle::idle(rig, kind, times.idle, nchan),
+        Cell::Replay => replay::replay(rig, times.backlog, times.fan_out),
         Cell::GrowthTenants => ingest::push_cost(rig, step as usize, times.ingest),
         _ => ingest::ingest(rig, times.ingest),
     }
@@ -142,8 +146,14 @@ impl Times {
     fn of(args: &BenchArgs) -> Self {
         let seconds = Duration::from_secs;
         if args.quick {
-            return Self { rounds: 1, fan_out: seconds(1), idle: seconds(5), ingest: seconds(2) };
+            return Self { rounds: 1, fan_out: seconds(1), idle: seconds(5), ingest: seconds(2), backlog: 10_000 };
         }
-        Self { rounds: args.rounds.max(1), fan_out: seconds(5), idle: seconds(60), ingest: seconds(6) }
+        Self {
+            rounds: args.rounds.max(1),
+            fan_out: seconds(5),
+            idle: seconds(60),
+            ingest: seconds(6),
+            backlog: 100_000,
+        }
     }
 }

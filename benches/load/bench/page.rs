@@ -43,6 +43,15 @@ const INGEST: &[Column] = &[
     ("p50, ms", "p50_ms", 1),
     ("p99, ms", "p99_ms", 1),
 ];
+const REPLAY: &[Column] = &[
+    ("pushes/s in all", "replayed_per_s", 0),
+    ("CPU of each, us", "cpu_us", 2),
+    ("cores", "cores", 2),
+    ("crowd's cores", "crowd_cores", 2),
+    ("memory at most, MiB", "most_memory_mib", 0),
+    ("live p99, ms", "live_ms", 2),
+    ("its usual, ms", "usual_ms", 2),
+];
 const PUSHES: &[Column] = &[
     ("pushes/s", "answered_per_s", 0),
     ("CPU of each, us", "cpu_us", 1),
@@ -127,6 +136,7 @@ fn columns(cell: Cell) -> &'static [Column] {
     match cell {
         Cell::Idle => IDLE,
         Cell::Ingest => INGEST,
+        Cell::Replay => REPLAY,
         Cell::GrowthTenants => PUSHES,
         _ => FAN_OUT,
     }

@@ -122,6 +122,10 @@ impl<'a> Summary<'a> {
                 claim("answers/s", own("answered_per_s"), AtLeast(40_000.0)),
                 claim("p99 from push to answer at 20,000/s, ms", own("p99_ms"), AtMost(50.0)),
             ],
+            Cell::Replay => vec![
+                claim("pushes/s in all", own("replayed_per_s"), AtLeast(500_000.0)),
+                claim("live p99, of its usual", own("live_slower"), AtMost(2.0)),
+            ],
             Cell::GrowthSubscribers => {
                 vec![claim("growth of a delivery's CPU, of the raw server's", self.growth(), AtMost(1.2))]
             }
