@@ -22,7 +22,7 @@ const WARM_UP: u64 = 5;
 /// The part of a core, or of all cores, above which these are what is measured.
 const CAPPED: f64 = 0.9;
 /// Cores that others may take. The kernel counts by samples, and what it does for nobody's sake counts too.
-const OTHERS: f64 = 0.25;
+pub(crate) const OTHERS: f64 = 0.25;
 
 /// What is published, and to whom.
 #[derive(Clone, Copy, Debug)]

@@ -109,7 +109,7 @@ fn figures(records: &[Record], cells: &[Cell], plots: &[Plot]) -> String {
     };
     let rounds = records.iter().map(|record| record.round).max().unwrap_or_default();
     let day = last.at.get(..10).unwrap_or_default();
-    let mut text = format!("Measured on {day}, medians of {rounds} rounds, on {}.\n\n", last.machine);
+    let mut text = format!("Measured on {day}, medians of {rounds} round(s), on {}.\n\n", last.machine);
     if !records.iter().any(|record| record.server == Kind::Nchan) {
         text.push_str("nchan was not there: it needs Debian's `nginx-light` and `libnginx-mod-nchan`.\n\n");
     }
@@ -146,7 +146,9 @@ fn claim_cells(claim: &Claim) -> [String; 4] {
     let (Budget::AtLeast(limit) | Budget::AtMost(limit)) = claim.budget;
     let digits = if limit >= 100.0 { 0 } else { 3 };
     let found = claim.figure.map_or(String::new(), |figure| grouped(figure, digits));
-    [claim.what.to_owned(), claim.budget.to_string(), found, claim.word().to_owned()]
+    let sign = if matches!(claim.budget, Budget::AtLeast(_)) { "≥" } else { "≤" };
+    let wanted = if limit >= 100.0 { grouped(limit, 0) } else { limit.to_string() };
+    [claim.what.to_owned(), format!("{sign} {wanted}"), found, claim.word().to_owned()]
 }
 
 fn row(text: &mut String, cells: &[impl AsRef<str>]) {

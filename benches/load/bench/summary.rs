@@ -1,5 +1,3 @@
-use std::fmt;
-
 use super::{
     cell::Cell,
     figures::{Bound, Record},
@@ -35,15 +33,6 @@ impl Budget {
         match self {
             Self::AtLeast(limit) => figure >= limit,
             Self::AtMost(limit) => figure <= limit,
-        }
-    }
-}
-
-impl fmt::Display for Budget {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AtLeast(limit) => write!(f, "≥ {limit}"),
-            Self::AtMost(limit) => write!(f, "≤ {limit}"),
         }
     }
 }
