@@ -56,8 +56,7 @@ struct Line {
     socket: TcpStream,
     asked: bool,
     opened: bool,
-    /// Takes off the chunks; nothing for a body that ends with the connection.
-    chunked: Option<Chunked>,
+    chunked: Chunked,
     /// Bytes that are not a whole head or event yet.
     carry: Vec<u8>,
 }
@@ -81,13 +80,6 @@ pub(crate) enum Step {
     Going,
     /// The stream ended: by the gateway, or because what came is no stream.
     Ended,
-}
-
-impl Line {
-    /// Whether the body has ended, although the connection may go on.
-    fn ended(&self) -> bool {
-        self.chunked.as_ref().is_some_and(Chunked::ended)
-    }
 }
 
 impl Default for Scratch {
@@ -121,7 +113,7 @@ impl Stream {
             Err(error) if error.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => return Err(error),
             _ => {}
         }
-        let (socket, chunked) = (socket.into(), None);
+        let (socket, chunked) = (socket.into(), Chunked::default());
         self.line = Some(Line { socket, asked: false, opened: false, chunked, carry: Vec::new() });
         Ok(())
     }
@@ -159,7 +151,7 @@ impl Stream {
         let was_open = line.opened;
         match self.take(count, scratch, tally) {
             // The connection may stay open for another request, as after a drain.
-            Ok(()) if self.line.as_ref().is_some_and(Line::ended) => Step::Ended,
+            Ok(()) if self.line.as_ref().is_some_and(|line| line.chunked.ended()) => Step::Ended,
             Ok(()) if self.is_open() && !was_open => Step::Opened,
             Ok(()) => Step::Going,
             Err(error) => {
@@ -184,7 +176,7 @@ impl Stream {
                 scan(&line.carry[head.length..], |item| self.retry = retry(item).or(self.retry));
                 bail!("a stream is turned away");
             }
-            line.chunked = (head.body == Body::Chunked).then(Chunked::default);
+            ensure!(head.body == Body::Chunked, "a stream is not chunked");
             line.opened = true;
             first = line.carry.split_off(head.length);
             line.carry = Vec::new();
@@ -193,10 +185,7 @@ impl Stream {
         let text = &mut scratch.text;
         text.clear();
         text.extend_from_slice(&line.carry);
-        match &mut line.chunked {
-            Some(chunked) => chunked.decode(raw, text)?,
-            None => text.extend_from_slice(raw),
-        }
+        line.chunked.decode(raw, text)?;
         let (record, cursor, spec) = (&mut self.record, &mut self.cursor, &self.spec);
         let (resuming, wait) = (&mut self.resuming, &mut self.retry);
         let mut last_id = None;
@@ -332,17 +321,6 @@ mod tests {
         socket.write_all((answer("event: shutdown\ndata: {}\n\n") + "0\r\n\r\n").as_bytes()).unwrap();
         while stream.read(&mut scratch, &mut tally) != Step::Ended {}
         assert_eq!(tally.refused, 0);
-    }
-
-    #[test]
-    fn a_stream_without_chunks_ends_with_its_connection() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (mut stream, mut scratch, mut tally) = (Stream::new(spec()), Scratch::default(), Tally::default());
-        connect(&mut stream, listener.local_addr().unwrap(), &mut scratch, &mut tally);
-        let push = format!("id: e-5\ndata: {{\"tenant\":\"t0\",\"id\":\"{ID}\",\"body\":\"t=1;\"}}\n\n");
-        serve_once(&listener, &format!("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{push}id: e-6\nda"));
-        while stream.read(&mut scratch, &mut tally) != Step::Ended {}
-        assert_eq!((stream.cursor.as_slice(), stream.record.pushes, tally.refused), (&b"e-5"[..], 1, 0));
     }
 
     #[test]
