@@ -76,17 +76,18 @@ impl Cell {
     }
 
     /// Of the cells that publish to a crowd.
-    pub(crate) fn shape(self, step: u64, time: Duration) -> Option<Shape> {
+    pub(crate) fn shape(self, step: u64, time: Duration, crowd: usize) -> Option<Shape> {
         let shape = |tenants, subscribers, pace| {
             let place = if self == Self::Pin1000 { Place::OneCore } else { Place::Anywhere };
-            Some(Shape { tenants, subscribers, pace, place, time })
+            Some(Shape { tenants, subscribers, pace, place, time, crowd })
         };
         match self {
             Self::Many10000 => shape(1, 10_000, Pace::Window(16)),
             Self::Ch1000x10 => shape(1000, 10, Pace::Window(1024)),
             Self::One10000 => shape(1, 10_000, Pace::Window(1)),
             Self::Pin1000 => shape(1, 1000, Pace::Window(1)),
-            Self::Lat1000 => shape(1, 1000, Pace::PerSecond(20.0)),
+            // Its p99 is of two hundred pushes.
+            Self::Lat1000 => shape(1, 1000, Pace::PerSecond(20.0)).map(|shape| Shape { time: time * 2, ..shape }),
             Self::GrowthSubscribers => shape(1, step as usize, Pace::Window(1)),
             Self::Idle | Self::Ingest | Self::Replay | Self::GrowthTenants => None,
         }
