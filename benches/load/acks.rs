@@ -184,6 +184,11 @@ impl Cost {
         self.cpu.0 * 1e6 / self.answered.max(1) as f64
     }
 
+    /// From its begin to the last answer, in seconds.
+    pub(crate) fn seconds(&self) -> f64 {
+        self.time.as_secs_f64()
+    }
+
     /// Cores that gateway and service kept busy.
     pub(crate) fn cores(&self) -> (f64, f64) {
         let time = self.time.as_secs_f64();

@@ -163,6 +163,14 @@ impl Simulator {
         post(self.addr, "/control/load", &request)?.json::<Value>().context("the load does not start").map(drop)
     }
 
+    /// Has so many pushes made of one account, stamped with a marker, as fast as they are answered.
+    pub(crate) fn start_backlog(&self, account: &str, pushes: u64, in_flight: usize, marker: &str) -> Result<()> {
+        let request = json!({
+            "accounts": [account], "pushes": pushes, "in_flight": in_flight, "marker": marker, "size": 43,
+        });
+        post(self.addr, "/control/load", &request)?.json::<Value>().context("the load does not start").map(drop)
+    }
+
     pub(crate) fn progress(&self) -> Result<Progress> {
         get(self.addr, "/control/load")?.json()
     }

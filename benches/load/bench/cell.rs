@@ -25,6 +25,8 @@ pub(crate) enum Cell {
     Idle,
     /// 5,000 tenants, every answer durable: answers a second, and how long they take at half of the budget
     Ingest,
+    /// 100 subscribers that come at once for 100,000 stored pushes each, beside live ones
+    Replay,
     /// What a delivery costs with 100 to 10,000 subscribers of one tenant, one push under way
     GrowthSubscribers,
     /// What a push costs with 10 to 5,000 tenants, at 5,000 pushes a second
@@ -41,6 +43,7 @@ impl Cell {
             Self::Lat1000 => "lat1000",
             Self::Idle => "idle",
             Self::Ingest => "ingest",
+            Self::Replay => "replay",
             Self::GrowthSubscribers => "growth-subscribers",
             Self::GrowthTenants => "growth-tenants",
         }
@@ -59,7 +62,7 @@ impl Cell {
             Self::One10000 | Self::Pin1000 | Self::Lat1000 => &[Kind::Raw, Kind::Pushgate, Kind::Nchan],
             Self::GrowthSubscribers => &[Kind::Raw, Kind::Pushgate],
             Self::Idle => &[Kind::Pushgate, Kind::Nchan],
-            Self::Ingest | Self::GrowthTenants => &[Kind::Pushgate],
+            Self::Ingest | Self::Replay | Self::GrowthTenants => &[Kind::Pushgate],
         }
     }
 
@@ -73,19 +76,20 @@ impl Cell {
     }
 
     /// Of the cells that publish to a crowd.
-    pub(crate) fn shape(self, step: u64, time: Duration) -> Option<Shape> {
+    pub(crate) fn shape(self, step: u64, time: Duration, crowd: usize) -> Option<Shape> {
         let shape = |tenants, subscribers, pace| {
             let place = if self == Self::Pin1000 { Place::OneCore } else { Place::Anywhere };
-            Some(Shape { tenants, subscribers, pace, place, time })
+            Some(Shape { tenants, subscribers, pace, place, time, crowd })
         };
         match self {
             Self::Many10000 => shape(1, 10_000, Pace::Window(16)),
             Self::Ch1000x10 => shape(1000, 10, Pace::Window(1024)),
             Self::One10000 => shape(1, 10_000, Pace::Window(1)),
             Self::Pin1000 => shape(1, 1000, Pace::Window(1)),
-            Self::Lat1000 => shape(1, 1000, Pace::PerSecond(20.0)),
+            // Its p99 is of two hundred pushes.
+            Self::Lat1000 => shape(1, 1000, Pace::PerSecond(20.0)).map(|shape| Shape { time: time * 2, ..shape }),
             Self::GrowthSubscribers => shape(1, step as usize, Pace::Window(1)),
-            Self::Idle | Self::Ingest | Self::GrowthTenants => None,
+            Self::Idle | Self::Ingest | Self::Replay | Self::GrowthTenants => None,
         }
     }
 }

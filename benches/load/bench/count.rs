@@ -45,13 +45,15 @@ impl Count {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        Came::{Again, InOrder, Late},
+        *,
+    };
 
     #[test]
     fn tells_late_from_twice() {
         let mut count = Count::default();
         let came: Vec<_> = [0, 1, 4, 3, 3, 1, 2, 5, 2].into_iter().map(|counter| count.push(counter)).collect();
-        use Came::{Again, InOrder, Late};
         assert_eq!(came, [InOrder, InOrder, InOrder, Late, Again, Again, Late, InOrder, Again]);
         count.reset();
         assert_eq!(count.push(0), InOrder);

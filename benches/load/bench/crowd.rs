@@ -54,12 +54,21 @@ pub(crate) struct Seats {
 impl Crowd {
     /// Opens all streams, shared among so many threads, and waits until all are open.
     pub(crate) fn open(seats: &Seats, threads: usize) -> Result<Self> {
+        Self::open_with(seats, threads, None)
+    }
+
+    /// The same, and counts the pushes of a phase from the first byte on.
+    pub(crate) fn open_counting(seats: &Seats, threads: usize, phase: &Arc<Phase>) -> Result<Self> {
+        Self::open_with(seats, threads, Some(phase))
+    }
+
+    fn open_with(seats: &Seats, threads: usize, phase: Option<&Arc<Phase>>) -> Result<Self> {
         let presence = Arc::new(Presence::default());
         let mut crowd = Self { inboxes: Vec::new(), presence: presence.clone(), threads: Vec::new() };
         for share in 0..threads {
             let (sender, inbox) = channel();
             let streams = (share..seats.streams).step_by(threads).collect();
-            let ears = Ears::new(seats, streams, presence.clone())?;
+            let ears = Ears::new(seats, streams, phase.cloned(), presence.clone())?;
             let thread = thread::Builder::new().name("crowd".to_owned());
             crowd.threads.push(thread.spawn(move || ears.run(&inbox))?);
             crowd.inboxes.push(sender);

@@ -73,7 +73,12 @@ enum State {
 }
 
 impl Ears {
-    pub(crate) fn new(seats: &Seats, mut streams: Vec<usize>, presence: Arc<Presence>) -> Result<Self> {
+    pub(crate) fn new(
+        seats: &Seats,
+        mut streams: Vec<usize>,
+        phase: Option<Arc<Phase>>,
+        presence: Arc<Presence>,
+    ) -> Result<Self> {
         streams.reverse();
         Ok(Self {
             seats: seats.clone(),
@@ -81,7 +86,7 @@ impl Ears {
             waiting: streams,
             opening: 0,
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC).context("no epoll")?,
-            phase: None,
+            phase,
             sums: Sums::default(),
             cpu: thread_cpu(),
             presence,
@@ -190,25 +195,30 @@ impl Ears {
         false
     }
 
-    fn take(&mut self, index: usize, text: &[u8], kept: usize) -> bool {
+    fn take(&mut self, index: usize, mut text: &[u8], mut kept: usize) -> bool {
         let ear = &mut self.streams[index];
         if ear.state == State::Asked {
-            if text.len() > MAX_HEAD {
-                self.ended(index, "its head is too long");
-                return false;
-            }
             match Head::read(text) {
                 Ok(Some(head)) if head.status == 200 => {
                     ear.state = State::Open;
                     ear.kept = Vec::new();
                     self.opening -= 1;
                     self.presence.open.fetch_add(1, Relaxed);
+                    (text, kept) = (&text[head.length..], 0);
                 }
-                Ok(Some(head)) => self.ended(index, &format!("status {}", head.status)),
-                Ok(None) => ear.kept = text.to_vec(),
-                Err(error) => self.ended(index, &error.to_string()),
+                Ok(Some(head)) => {
+                    self.ended(index, &format!("status {}", head.status));
+                    return false;
+                }
+                Ok(None) => {
+                    ear.kept = text.to_vec();
+                    return false;
+                }
+                Err(error) => {
+                    self.ended(index, &error.to_string());
+                    return false;
+                }
             }
-            return false;
         }
         self.sums.bytes += (text.len() - kept) as u64;
         self.sums.reads += 1;

@@ -22,7 +22,7 @@ const WARM_UP: u64 = 5;
 /// The part of a core, or of all cores, above which these are what is measured.
 const CAPPED: f64 = 0.9;
 /// Cores that others may take. The kernel counts by samples, and what it does for nobody's sake counts too.
-const OTHERS: f64 = 0.25;
+pub(crate) const OTHERS: f64 = 0.25;
 
 /// What is published, and to whom.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +34,8 @@ pub(crate) struct Shape {
     pub(crate) place: Place,
     /// How long is published.
     pub(crate) time: Duration,
+    /// Threads of the crowd.
+    pub(crate) crowd: usize,
 }
 
 /// CPU in seconds, since the start of each.
@@ -68,7 +70,7 @@ pub(crate) fn fan_out(rig: &Rig, kind: Kind, shape: &Shape, nchan: Option<&Insta
     let server = Server::start(rig, kind, shape.tenants, nchan)?;
     let streams = shape.tenants * shape.subscribers;
     let empty = server.usage()?;
-    let crowd = Crowd::open(&server.seats(streams), 1)?;
+    let crowd = Crowd::open(&server.seats(streams), shape.crowd)?;
     pause(SETTLE)?;
     let idle = server.usage()?;
     let mut publisher = Publisher::new(server.source()?);
@@ -133,7 +135,7 @@ fn bound(shape: &Shape, crowd: f64, busy: f64, others: f64) -> Bound {
         _ if others > OTHERS => Bound::Others,
         (Place::OneCore, _) => Bound::OneCore,
         (_, Pace::PerSecond(_)) => Bound::Rate,
-        _ if crowd > CAPPED => Bound::Generator,
+        _ if crowd > shape.crowd as f64 * CAPPED => Bound::Generator,
         _ if busy > cores * CAPPED => Bound::Machine,
         _ => Bound::Server,
     }

@@ -2,7 +2,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::figures::{Bound, Figures};
+use super::{
+    fan_out::OTHERS,
+    figures::{Bound, Figures},
+    machine,
+};
 use crate::{acks::Bench, report::in_millis, rig::Rig};
 
 const TENANTS: usize = 5000;
@@ -19,20 +23,27 @@ const CAPPED: f64 = 0.9;
 pub(crate) fn ingest(rig: &Rig, time: Duration) -> Result<Figures> {
     let bench = Bench::start(rig, TENANTS, "always")?;
     let mut figures = Figures::default();
+    let busy = machine::busy();
     let cost = bench.saturate(IN_FLIGHT, time.as_secs_f64())?;
-    let cores = cost.cores();
+    let (busy, cores) = (machine::busy() - busy, cost.cores());
     figures.set("answered_per_s", cost.answered_per_second());
     figures.set("cpu_us", cost.gateway_micros());
     figures.set("cores", cores.0);
     figures.set("simulator_cores", cores.1);
-    let (latency, cost) = bench.latency(AT, time.as_secs_f64())?;
-    figures.set("half_answered_per_s", cost.answered_per_second());
+    let (latency, half) = bench.latency(AT, time.as_secs_f64())?;
+    figures.set("half_answered_per_s", half.answered_per_second());
     figures.set("p50_ms", in_millis(latency.times.percentile(50)));
     figures.set("p99_ms", in_millis(latency.times.percentile(99)));
     let stats = bench.simulator.stats()?;
     figures.set("missing", stats.pushes.saturating_sub(stats.acks) as f64);
-    let machine = std::thread::available_parallelism().map_or(1, usize::from) as f64;
-    figures.bound = if cores.0 + cores.1 > machine * CAPPED { Bound::Machine } else { Bound::Server };
+    let all = std::thread::available_parallelism().map_or(1, usize::from) as f64;
+    let others = busy / cost.seconds() - cores.0 - cores.1;
+    figures.set("other_cores", others);
+    figures.bound = match cores.0 + cores.1 {
+        _ if others > OTHERS => Bound::Others,
+        busy if busy > all * CAPPED => Bound::Machine,
+        _ => Bound::Server,
+    };
     Ok(figures)
 }
 

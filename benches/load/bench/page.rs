@@ -43,6 +43,15 @@ const INGEST: &[Column] = &[
     ("p50, ms", "p50_ms", 1),
     ("p99, ms", "p99_ms", 1),
 ];
+const REPLAY: &[Column] = &[
+    ("pushes/s in all", "replayed_per_s", 0),
+    ("CPU of each, us", "cpu_us", 2),
+    ("cores", "cores", 2),
+    ("crowd's cores", "crowd_cores", 2),
+    ("memory at most, MiB", "most_memory_mib", 0),
+    ("live p99, ms", "live_ms", 2),
+    ("its usual, ms", "usual_ms", 2),
+];
 const PUSHES: &[Column] = &[
     ("pushes/s", "answered_per_s", 0),
     ("CPU of each, us", "cpu_us", 1),
@@ -100,7 +109,7 @@ fn figures(records: &[Record], cells: &[Cell], plots: &[Plot]) -> String {
     };
     let rounds = records.iter().map(|record| record.round).max().unwrap_or_default();
     let day = last.at.get(..10).unwrap_or_default();
-    let mut text = format!("Measured on {day}, medians of {rounds} rounds, on {}.\n\n", last.machine);
+    let mut text = format!("Measured on {day}, medians of {rounds} round(s), on {}.\n\n", last.machine);
     if !records.iter().any(|record| record.server == Kind::Nchan) {
         text.push_str("nchan was not there: it needs Debian's `nginx-light` and `libnginx-mod-nchan`.\n\n");
     }
@@ -127,6 +136,7 @@ fn columns(cell: Cell) -> &'static [Column] {
     match cell {
         Cell::Idle => IDLE,
         Cell::Ingest => INGEST,
+        Cell::Replay => REPLAY,
         Cell::GrowthTenants => PUSHES,
         _ => FAN_OUT,
     }
@@ -136,7 +146,9 @@ fn claim_cells(claim: &Claim) -> [String; 4] {
     let (Budget::AtLeast(limit) | Budget::AtMost(limit)) = claim.budget;
     let digits = if limit >= 100.0 { 0 } else { 3 };
     let found = claim.figure.map_or(String::new(), |figure| grouped(figure, digits));
-    [claim.what.to_owned(), claim.budget.to_string(), found, claim.word().to_owned()]
+    let sign = if matches!(claim.budget, Budget::AtLeast(_)) { "≥" } else { "≤" };
+    let wanted = if limit >= 100.0 { grouped(limit, 0) } else { limit.to_string() };
+    [claim.what.to_owned(), format!("{sign} {wanted}"), found, claim.word().to_owned()]
 }
 
 fn row(text: &mut String, cells: &[impl AsRef<str>]) {

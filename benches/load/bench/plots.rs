@@ -122,12 +122,14 @@ fn draw_curves(path: &Path, axes: &Axes, curves: &[Curve]) -> Result<(), Box<dyn
     let top = points().map(|(_, y)| *y).fold(0.0, f64::max) * 1.1;
     let mut chart = ChartBuilder::on(&area)
         .margin(12)
+        .margin_right(40)
         .margin_top(60)
         .x_label_area_size(44)
         .y_label_area_size(90)
         .build_cartesian_2d((first..last).log_scale(), 0.0..top.max(1e-3))?;
     let mut mesh = chart.configure_mesh();
-    mesh.label_style(FONT)
+    mesh.max_light_lines(1)
+        .label_style(FONT)
         .x_desc(axes.x)
         .y_label_formatter(&|y| number(*y))
         .x_label_formatter(&|x| number(*x))
@@ -179,7 +181,10 @@ fn decades(values: impl Iterator<Item = f64>) -> Range<f64> {
 fn number(value: f64) -> String {
     match value.abs() {
         size if size >= 1e6 => format!("{:.2} M", value / 1e6),
-        size if size >= 1e3 => format!("{:.0},{:03.0}", (value / 1e3).floor(), value.rem_euclid(1e3).floor()),
+        size if size >= 1e3 => {
+            let whole = value.round() as u64;
+            format!("{},{:03}", whole / 1000, whole % 1000)
+        }
         size if size >= 10.0 => format!("{value:.0}"),
         _ => format!("{value:.3}").trim_end_matches('0').trim_end_matches('.').to_owned(),
     }

@@ -1,4 +1,5 @@
 use std::{
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
 };
@@ -22,9 +23,11 @@ pub(crate) enum Pace {
 
 /// How much is published.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Amount {
+pub(crate) enum Amount<'a> {
     Pushes(u64),
     Time(Duration),
+    /// Until this is set.
+    Until(&'a AtomicBool),
 }
 
 /// What was published.
@@ -57,7 +60,7 @@ impl Publisher {
     }
 
     /// Publishes a phase, and waits until everybody has all of it.
-    pub(crate) fn publish(&mut self, phase: &Phase, pace: Pace, amount: Amount) -> Result<Published> {
+    pub(crate) fn publish(&mut self, phase: &Phase, pace: Pace, amount: Amount<'_>) -> Result<Published> {
         phase.window.attend();
         let (cpu, begin) = (thread_cpu(), Instant::now());
         self.0.begin(phase)?;
@@ -119,11 +122,12 @@ impl Pace {
     }
 }
 
-impl Amount {
+impl Amount<'_> {
     fn is_left(self, pushes: u64, begin: Instant) -> bool {
         match self {
             Self::Pushes(count) => pushes < count,
             Self::Time(time) => begin.elapsed() < time,
+            Self::Until(done) => !done.load(Relaxed),
         }
     }
 }

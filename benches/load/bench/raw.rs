@@ -265,7 +265,39 @@ fn number(text: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::{sync::Arc, thread};
+
     use super::*;
+    use crate::bench::{
+        crowd::{Crowd, Seats},
+        phase::Phase,
+        posts::{Posts, Target},
+        publisher::{Amount, Pace, Publisher},
+        source::{EVENT, Source},
+    };
+
+    #[test]
+    fn a_crowd_counts_what_a_raw_server_writes() {
+        for manner in [Manner::Each, Manner::Joining] {
+            let server = RawServer::bind("127.0.0.1:0".parse().unwrap(), manner).unwrap();
+            let addr = server.listener.local_addr().unwrap();
+            // It serves as long as the tests run.
+            thread::spawn(|| server.run());
+            let paths = ["/events/t0".to_owned(), "/events/t1".to_owned()];
+            let crowd = Crowd::open(&Seats { server: addr, streams: 6, paths: paths.into() }, 2).unwrap();
+            let target = Target { addr, path: "/events/t", frame: 8 };
+            let mut publisher = Publisher::new(Source::Posts(Posts::connect(target, 2).unwrap()));
+            for pushes in [50, 7] {
+                let phase = Arc::new(Phase::new(2, 3, 4));
+                crowd.begin(&phase).unwrap();
+                let sent = publisher.publish(&phase, Pace::Window(4), Amount::Pushes(pushes)).unwrap();
+                let sums = crowd.end().unwrap();
+                assert_eq!((sent.pushes, sent.incomplete, phase.window.completed()), (pushes, 0, pushes), "{manner:?}");
+                assert_eq!((sums.deliveries, sums.duplicates, sums.reordered), (pushes * 3, 0, 0), "{manner:?}");
+                assert_eq!((sums.bytes, crowd.ended()), (pushes * 3 * EVENT as u64, 0), "{manner:?}");
+            }
+        }
+    }
 
     #[test]
     fn requests_may_follow_each_other_in_one_read() {

@@ -91,6 +91,14 @@ impl<'a> Server<'a> {
         Seats { server: self.addr, streams, paths }
     }
 
+    /// The service of the gateway.
+    pub(crate) fn simulator(&self) -> Option<&Simulator> {
+        match &self.running {
+            Running::Pushgate(_, simulator) => Some(simulator),
+            Running::Raw(_) | Running::Nchan(_) => None,
+        }
+    }
+
     /// What publishes to it: for the gateway the simulator.
     pub(crate) fn source(&self) -> Result<Source> {
         let target = match &self.running {
@@ -119,10 +127,7 @@ impl<'a> Server<'a> {
 
     /// CPU of the simulator, in seconds.
     pub(crate) fn simulator_cpu(&self) -> Result<f64> {
-        match &self.running {
-            Running::Pushgate(_, simulator) => Ok(simulator.process.usage()?.cpu),
-            Running::Raw(_) | Running::Nchan(_) => Ok(0.0),
-        }
+        self.simulator().map_or(Ok(0.0), |simulator| Ok(simulator.process.usage()?.cpu))
     }
 
     /// Seconds that all commits took, and how many there were; of the gateway only.
