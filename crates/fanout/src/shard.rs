@@ -17,7 +17,6 @@ use tokio::{
 use crate::{
     Subscribe, Subscriber,
     fanout::Shared,
-    frame::Encoder,
     message::{Control, Message, ShardId},
 };
 
@@ -56,7 +55,6 @@ const BEAT_DRAIN: Duration = Duration::from_millis(20);
 /// It stays on its thread and needs no lock. No subscriber's code runs while it is borrowed.
 pub struct Shard {
     shared: Arc<Shared>,
-    encoder: Encoder,
     core: RefCell<Core>,
     /// Who may read a page of the journal at the moment.
     turns: Semaphore,
@@ -108,8 +106,7 @@ fn every(beat: Duration) -> Interval {
 impl Shard {
     pub(crate) fn new(shared: Arc<Shared>, id: ShardId, queued_bytes: Arc<AtomicUsize>) -> Rc<Self> {
         let core = RefCell::new(Core::new(Arc::clone(&shared), id, queued_bytes));
-        let encoder = Encoder::new(shared.log.epoch.clone());
-        Rc::new(Self { shared, encoder, core, turns: Semaphore::new(READS), born: Instant::now() })
+        Rc::new(Self { shared, core, turns: Semaphore::new(READS), born: Instant::now() })
     }
 
     /// A new stream. It yields its first bytes at once, without waiting for the journal.
@@ -136,10 +133,6 @@ impl Shard {
 
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
-    }
-
-    pub(crate) fn encoder(&self) -> &Encoder {
-        &self.encoder
     }
 
     /// Takes messages, then wakes all whom they concern. `now` is the shard's clock, in milliseconds.

@@ -9,6 +9,8 @@
 //! * For `c < start` of some tenant the stream reads the journal from `c` up to the highest `start`. Each `start` is a
 //!   position that dispatch had come to, so that all pushes up to it were committed before the read began, and no
 //!   later commit can fall into the range. A page that is not cut short covers the range: `c` becomes its end.
+//!   Another stream may have read the page: what it has above the range is left, and it is given out only while a read would
+//!   still say the same ([`pages`](crate::pages)).
 //! * Then the tails are asked again. A `start` that moved on meanwhile only means another page; frames up to `c` that
 //!   the tail has as well are skipped, since only those above `c` are taken.
 //! * A `start` moves on when frames are evicted, and when a state from dispatch says that pushes were not posted; never
@@ -32,7 +34,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::Stream;
-use pushgate_journal::{JournalError, Page, ReadQuery};
+use pushgate_journal::JournalError;
 use pushgate_model::Seq;
 
 use self::opening::Opening;
@@ -40,6 +42,7 @@ use crate::{
     Lease, Resume, Shard, event, frame,
     lease::Standing,
     meter::Meter,
+    pages::{Reading, Wanted},
     record::Record,
     shard::{Leaving, Members, NEVER, Notice, Take},
 };
@@ -84,6 +87,7 @@ enum Source {
 }
 
 type Query<T> = Pin<Box<dyn Future<Output = Result<T, JournalError>>>>;
+type PageQuery = Pin<Box<dyn Future<Output = Reading>>>;
 
 /// What the stream does next. The rare ones are boxed: ten thousand idle streams are all `Tail`.
 enum Phase {
@@ -94,7 +98,7 @@ enum Phase {
     /// Takes from the tails.
     Tail,
     /// Waits for a page of the journal up to a position.
-    Reading(Query<Page>, Seq),
+    Reading(PageQuery, Seq),
     /// Writes that page, which its slot holds.
     Writing,
     /// Waits before it reads the journal again, until this time of the shard's clock.
@@ -274,7 +278,6 @@ impl Subscriber {
     }
 
     fn tail(&mut self) -> Poll<Step> {
-        let config = &self.shard.shared().config;
         let mut core = self.shard.core();
         match core.take(&self.members, self.cursor) {
             Take::Piece(piece) => {
@@ -293,21 +296,16 @@ impl Subscriber {
                     self.phase = Phase::Pausing(until);
                     return Poll::Ready(Step::Again);
                 }
-                let query = ReadQuery {
-                    tenants: core.tenants(&self.members),
-                    after: self.cursor,
-                    upto,
-                    limit: config.replay_page,
-                    // Known once it is its turn.
-                    max_bytes: 0,
-                };
+                let mut tenants = core.tenants(&self.members);
+                tenants.sort_unstable();
+                let wanted = Wanted { tenants, after: self.cursor, upto };
                 core.queue_for_page(self.slot);
                 drop(core);
                 if self.source == Source::Tail {
                     self.source = Source::Journal;
                     self.shard.shared().metrics.replays.inc();
                 }
-                self.phase = Phase::Reading(paging::query(&self.shard, self.slot, query), upto);
+                self.phase = Phase::Reading(paging::query(&self.shard, self.slot, wanted), upto);
                 Poll::Ready(Step::Again)
             }
         }

@@ -38,8 +38,6 @@ pub(crate) struct Core {
     /// Bytes in all tails, and as much of it as the shared gauge knows.
     tail_bytes: usize,
     tail_bytes_told: usize,
-    /// Streams that read or hold a page of the journal.
-    pub(super) pages: usize,
     touched: Vec<u32>,
     pub(super) woken: Vec<Waker>,
     pub(super) rng: fastrand::Rng,
@@ -85,7 +83,6 @@ impl Core {
             slots: Slots::default(),
             tail_bytes: 0,
             tail_bytes_told: 0,
-            pages: 0,
             touched: Vec::new(),
             woken: Vec::new(),
             rng: fastrand::Rng::new(),
