@@ -22,7 +22,7 @@ pub struct FanoutConfig {
     /// Bytes that are joined into one write; a single larger frame is written alone.
     pub joined_write: usize,
     /// Bytes of frames that all pages of the journal have room for, of all threads: those that streams write, and at most
-    /// half as much that is kept for others. The less is left, the smaller a page; 4 KiB for each stream are the least.
+    /// half as much that is kept for others. The less is left, the smaller a page; 8 KiB for each stream are the least.
     pub replay_bytes: usize,
     /// Pushes read from the journal at a time.
     pub replay_page: usize,

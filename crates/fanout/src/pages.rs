@@ -10,7 +10,7 @@
 //!
 //! Memory: all pages together, of all threads, whether kept, written or in the hands of a response, have room for
 //! [`FanoutConfig::replay_bytes`]; at most half of it and [`KEPT`] pages are kept, for [`KEEP`]. The less is left, the
-//! smaller a new page; the least is 4 KiB for each stream. Reads that are under way, of which each thread has a few, do
+//! smaller a new page; the least is twice 4 KiB, or one push, for each stream. Reads that are under way, of which each thread has a few, do
 //! not count yet.
 
 use std::{
@@ -29,7 +29,12 @@ use futures_util::{
 use pushgate_journal::{JournalError, ReadQuery};
 use pushgate_model::{Seq, TenantId};
 
-use crate::{FanoutConfig, frame::Encoder, framed_page::FramedPage, log::Log};
+use crate::{
+    FanoutConfig,
+    frame::{Encoder, OVERHEAD},
+    framed_page::FramedPage,
+    log::Log,
+};
 
 /// Pages that are kept at most.
 pub(crate) const KEPT: usize = 128;
@@ -37,7 +42,7 @@ pub(crate) const KEPT: usize = 128;
 pub(crate) const KEEP: u64 = 3_000;
 /// A new page takes at most one part in so many of the room that is left.
 const SHARE: usize = 4;
-/// The least that is read from the journal at a time, in bytes.
+/// The least that is read from the journal at a time, in bytes of text; and in bytes beside that.
 const LEAST_PAGE: usize = 4 << 10;
 
 /// What a read gives; whoever waits for it gets the same.
@@ -140,13 +145,7 @@ impl Pages {
     }
 
     async fn read(self: Arc<Self>, wanted: Wanted, removals: u64) -> Reading {
-        let query = ReadQuery {
-            tenants: wanted.tenants.clone(),
-            after: wanted.after,
-            upto: wanted.upto,
-            limit: self.config.replay_page,
-            max_bytes: self.room(),
-        };
+        let query = self.query(&wanted);
         let page = self.log.journal.read(query).await.map_err(Arc::new)?;
         if page.more && page.pushes.is_empty() {
             let error = "a page without pushes says that there are more".to_owned();
@@ -170,11 +169,17 @@ impl Pages {
         }
     }
 
-    /// How many bytes of text a new page may have.
-    fn room(&self) -> usize {
-        let left = self.config.replay_bytes.saturating_sub(self.held.load(Ordering::Relaxed));
+    /// What a new page may have: half of its share is for the texts, half for what a frame has beside them.
+    fn query(&self, wanted: &Wanted) -> ReadQuery {
+        let share = self.config.replay_bytes.saturating_sub(self.held.load(Ordering::Relaxed)) / SHARE;
         let rate = if self.config.replay_rate > 0 { self.config.replay_rate } else { usize::MAX };
-        (left / SHARE).max(LEAST_PAGE).min(self.config.replay_page_bytes).min(rate)
+        ReadQuery {
+            tenants: wanted.tenants.clone(),
+            after: wanted.after,
+            upto: wanted.upto,
+            limit: (share / 2 / OVERHEAD).max(LEAST_PAGE / OVERHEAD).min(self.config.replay_page),
+            max_bytes: (share / 2).max(LEAST_PAGE).min(self.config.replay_page_bytes).min(rate),
+        }
     }
 
     /// The shelf, without what was read before the last of so many removals.

@@ -7,6 +7,7 @@ mod events;
 mod gate;
 mod leases;
 mod listing;
+mod pages;
 mod rates;
 mod seam;
 mod stalls;

@@ -156,6 +156,11 @@ impl World {
         }
     }
 
+    pub(super) fn purge(&mut self, id: &str) {
+        assert!(now_or_never(self.gate.purge(tenant(id))).is_ok());
+        self.trimmed.insert(tenant(id), self.head());
+    }
+
     pub(super) fn publish(&mut self, id: &str, state: ConnectionState, reason: &'static str) {
         let status = TenantStatus { state, since: Timestamp::from_millis(self.now), reason: Some(reason.into()) };
         self.shared.queue.publish(&tenant(id), status.clone());
