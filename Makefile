@@ -11,7 +11,7 @@ CLIENTS := target/clients/.installed
 # What the browser tests run in, and with.
 BROWSER := target/browser/.installed
 
-.PHONY: help demo run test python clients browser check fmt release bench fuzz schemathesis clean
+.PHONY: help demo run test python clients browser check fmt release bench micro proofs fuzz schemathesis clean
 
 help: ## Lists the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
@@ -48,7 +48,7 @@ $(BROWSER): tests/browser/install.sh tests/browser/package-lock.json
 
 check: ## Formatting and lints, warnings are errors
 	@$(CARGO) fmt --all --check
-	@$(CARGO) clippy --workspace --locked --all-targets -- -D warnings
+	@$(CARGO) clippy --workspace --locked --all-targets --features pushgate-fanout/testing -- -D warnings
 
 fmt: ## Formats the code
 	@$(CARGO) fmt --all
@@ -56,7 +56,18 @@ fmt: ## Formats the code
 release: ## Builds target/release/pushgate
 	@$(CARGO) build --release --locked
 
-bench: ## Measures what README states (minutes; see benches/README.md)
+# What bench builds and runs. CELL="a b" measures only these, ROUNDS=n so often, QUICK=1 shows that it works.
+BINARIES := $(or $(CARGO_TARGET_DIR),target)/release
+
+bench: ## Measures the performance cells and writes docs/performance (half an hour; CELL=, ROUNDS=, QUICK=1)
+	@$(CARGO) build --release --locked --package pushgate --bin pushgate --example load
+	@$(BINARIES)/examples/load --pushgate $(BINARIES)/pushgate bench $(foreach cell,$(CELL),--cell $(cell)) $(addprefix --rounds ,$(ROUNDS)) $(if $(QUICK),--quick)
+
+micro: ## Measures decode, session, frames, tail and commits alone (criterion, minutes)
+	@$(CARGO) bench --locked -p pushgate-protocol -p pushgate-session -p pushgate-journal -p pushgate-fanout \
+		--features pushgate-fanout/testing --bench '*'
+
+proofs: ## Proves what README states with the release binary (fifteen minutes; see benches/README.md)
 	@benches/run.sh
 
 fuzz: ## Feeds frames, decoder and session with millions of random streams (about ten minutes)

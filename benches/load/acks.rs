@@ -24,6 +24,8 @@ const MOST: f64 = 500_000.0;
 const KEPT_UP: f64 = 0.95;
 /// Answered pushes a second, at least.
 const RATE: f64 = 20_000.0;
+/// Bytes of a push's body.
+const SIZE: usize = 200;
 /// The p99 from sending to answer at half of that, in milliseconds.
 const P99: f64 = 50.0;
 
@@ -79,7 +81,7 @@ pub(crate) struct Cost {
 
 pub(crate) fn run(rig: &Rig, args: &AcksArgs) -> Result<Report> {
     ensure!(args.tenants > 1 && args.from > 0.0, "there must be two tenants at least, and a load to begin with");
-    let bench = Bench::start(rig, args)?;
+    let bench = Bench::start(rig, args.tenants, &args.fsync)?;
     if args.flood { flood::run(&bench, args) } else { saturate(&bench, args) }
 }
 
@@ -116,36 +118,44 @@ fn saturate(bench: &Bench<'_>, args: &AcksArgs) -> Result<Report> {
 }
 
 impl<'a> Bench<'a> {
-    fn start(rig: &'a Rig, args: &AcksArgs) -> Result<Self> {
+    /// Starts both and waits until all tenants are connected.
+    pub(crate) fn start(rig: &'a Rig, tenants: usize, fsync: &str) -> Result<Self> {
         // Whatever waits must not be made more by being sent again.
-        let service = ServiceRules { accounts: args.tenants, redeliver_after: "2m", ..ServiceRules::default() };
+        let service = ServiceRules { accounts: tenants, redeliver_after: "2m", ..ServiceRules::default() };
         let simulator = Simulator::start(rig, service)?;
-        let rules = GatewayRules {
-            tenants: args.tenants,
-            connects_per_second: CONNECTS,
-            fsync: args.fsync.clone(),
-            ..GatewayRules::default()
-        };
+        let rules =
+            GatewayRules { tenants, connects_per_second: CONNECTS, fsync: fsync.to_owned(), ..GatewayRules::default() };
         let gateway = Gateway::start(rig, &rules)?;
         gateway.all_connected(PATIENCE)?;
-        Ok(Self { tenants: args.tenants, simulator, gateway })
+        Ok(Self { tenants, simulator, gateway })
     }
 
     /// A load over all tenants, until its last answer.
     pub(crate) fn load(&self, per_second: f64, seconds: f64) -> Result<Cost> {
+        let load = Load { accounts: self.tenants, per_second, seconds, size: SIZE };
+        self.cost(per_second, seconds, || self.simulator.start_load(load))
+    }
+
+    /// A load that is as high as it is answered: each tenant has so many pushes without an answer, for so long.
+    pub(crate) fn saturate(&self, in_flight: usize, seconds: f64) -> Result<Cost> {
+        let start = || self.simulator.start_load_in_flight(self.tenants, in_flight, seconds, SIZE);
+        self.cost(f64::INFINITY, seconds, start)
+    }
+
+    fn cost(&self, asked: f64, seconds: f64, start: impl FnOnce() -> Result<()>) -> Result<Cost> {
         let cpu = (self.gateway.usage()?.cpu, self.simulator.process.usage()?.cpu);
         let before = self.simulator.stats()?.answers();
         let begin = Instant::now();
-        self.simulator.start_load(Load { accounts: self.tenants, per_second, seconds, size: 200 })?;
+        start()?;
         self.simulator.load_done(Duration::from_secs_f64(seconds) + PATIENCE)?;
         let answered = self.simulator.all_answered(PATIENCE)?.answers() - before;
         let time = begin.elapsed();
         let end = (self.gateway.usage()?.cpu, self.simulator.process.usage()?.cpu);
-        Ok(Cost { asked: per_second, answered, time, cpu: (end.0 - cpu.0, end.1 - cpu.1) })
+        Ok(Cost { asked, answered, time, cpu: (end.0 - cpu.0, end.1 - cpu.1) })
     }
 
     /// A load, and how long its answers took: the service writes both moments in whole milliseconds.
-    fn latency(&self, per_second: f64, seconds: f64) -> Result<(AnswerTimes, Cost)> {
+    pub(crate) fn latency(&self, per_second: f64, seconds: f64) -> Result<(AnswerTimes, Cost)> {
         let from = self.simulator.stats()?.answers();
         let cost = self.load(per_second, seconds)?;
         let mut times = AnswerTimes::default();
@@ -169,17 +179,28 @@ impl Cost {
         self.answered as f64 / self.time.as_secs_f64()
     }
 
+    /// CPU of the gateway for each answer, in microseconds.
+    pub(crate) fn gateway_micros(&self) -> f64 {
+        self.cpu.0 * 1e6 / self.answered.max(1) as f64
+    }
+
+    /// Cores that gateway and service kept busy.
+    pub(crate) fn cores(&self) -> (f64, f64) {
+        let time = self.time.as_secs_f64();
+        (self.cpu.0 / time, self.cpu.1 / time)
+    }
+
     /// The figures in one line. When gateway and service together take all cores, the machine is the limit.
     pub(crate) fn text(&self) -> String {
-        let cores = |cpu: f64| cpu / self.time.as_secs_f64();
+        let (gateway, service) = self.cores();
         let machine = std::thread::available_parallelism().map_or(1, usize::from);
         format!(
             "{:.0} of {:.0} answered a second; gateway {:.2}, service {:.2} of {machine} cores; {:.1} us of the gateway each",
             self.answered_per_second(),
             self.asked,
-            cores(self.cpu.0),
-            cores(self.cpu.1),
-            self.cpu.0 * 1e6 / self.answered.max(1) as f64,
+            gateway,
+            service,
+            self.gateway_micros(),
         )
     }
 }

@@ -183,8 +183,13 @@ impl<'a> Gateway<'a> {
         Ok(log.lines().filter(|line| is_error(line)).map(str::to_owned).collect())
     }
 
-    /// A sample of the exposition, by its whole name.
+    /// A sample of the exposition that counts something, by its whole name.
     pub(crate) fn metric(&self, name: &str) -> Result<u64> {
+        self.sample(name).map(|value| value as u64)
+    }
+
+    /// A sample of the exposition, by its whole name.
+    pub(crate) fn sample(&self, name: &str) -> Result<f64> {
         let answer = get(self.rig.admin, "/metrics")?;
         sample(&answer.text(), name).with_context(|| format!("there is no metric {name}"))
     }
@@ -195,6 +200,11 @@ impl<'a> Gateway<'a> {
 
     pub(crate) fn usage(&self) -> Result<Usage> {
         self.process.usage()
+    }
+
+    /// Its memory without what it shares with others, in bytes.
+    pub(crate) fn proportional_memory(&self) -> Result<u64> {
+        self.process.proportional_memory()
     }
 
     /// The most memory that it uses in this time, in bytes.
@@ -282,9 +292,9 @@ fn is_error(line: &str) -> bool {
     line.split_ascii_whitespace().nth(1) == Some("ERROR") || line.contains("panicked at")
 }
 
-fn sample(exposition: &str, name: &str) -> Option<u64> {
+fn sample(exposition: &str, name: &str) -> Option<f64> {
     let value = exposition.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
-    value.split(' ').next()?.parse::<f64>().ok().map(|value| value as u64)
+    value.split(' ').next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -294,8 +304,8 @@ mod tests {
     #[test]
     fn a_sample_is_found_by_its_whole_name() {
         let text = "# TYPE a counter\na_total 7\na_total_more 8\nb{state=\"x\"} 9.0\n";
-        assert_eq!(sample(text, "a_total"), Some(7));
-        assert_eq!(sample(text, "b{state=\"x\"}"), Some(9));
+        assert_eq!(sample(text, "a_total"), Some(7.0));
+        assert_eq!(sample(text, "b{state=\"x\"}"), Some(9.0));
         assert_eq!(sample(text, "a"), None);
     }
 

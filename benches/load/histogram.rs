@@ -32,9 +32,23 @@ impl Histogram {
         Duration::from_nanos(self.max)
     }
 
+    /// Adds what another counted.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (bucket, count) in self.buckets.iter_mut().zip(&other.buckets) {
+            *bucket += count;
+        }
+        self.count += other.count;
+        self.max = self.max.max(other.max);
+    }
+
     /// The duration that `percent` of all do not exceed; zero when there are none.
     pub(crate) fn percentile(&self, percent: u64) -> Duration {
-        let wanted = (self.count * percent).div_ceil(100);
+        self.permille(percent * 10)
+    }
+
+    /// The duration that so many of a thousand do not exceed; zero when there are none.
+    pub(crate) fn permille(&self, permille: u64) -> Duration {
+        let wanted = (self.count * permille).div_ceil(1000);
         let mut passed = 0;
         for (index, count) in self.buckets.iter().enumerate() {
             passed += count;
@@ -72,6 +86,15 @@ mod tests {
             assert!((0.0..0.017).contains(&off), "{percent}: {off}");
         }
         assert_eq!((histogram.percentile(100), histogram.max()), (Duration::from_millis(100), histogram.max()));
+    }
+
+    #[test]
+    fn merged_histograms_count_as_one() {
+        let (mut all, mut other) = (Histogram::default(), Histogram::default());
+        (1..=50).for_each(|nanos| all.add(nanos));
+        (51..=100).for_each(|nanos| other.add(nanos));
+        all.merge(&other);
+        assert_eq!((all.permille(500), all.max()), (Duration::from_nanos(50), Duration::from_nanos(100)));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod acks;
 mod answered;
 mod attack;
 mod audience;
+mod bench;
 mod cells;
 mod chunked;
 mod clock;
@@ -105,6 +106,11 @@ enum Run {
     Hostile(hostile::HostileArgs),
     /// An orderly restart with thousands of streams: how their reconnects are spread, and that nothing is lost
     Restart(restart::RestartArgs),
+    /// The performance cells: what they ask for, beside a raw server and nchan; writes docs/performance
+    Bench(bench::BenchArgs),
+    /// A raw server alone: what cells are compared with
+    #[command(hide = true)]
+    Raw(bench::RawArgs),
     /// Memory of idle streams, and fan-out at saturation and at a quarter of it
     Cells(cells::CellsArgs),
 }
@@ -123,8 +129,14 @@ fn main() -> ExitCode {
 
 /// Whether everything passed.
 fn run(cli: &Cli) -> Result<bool> {
+    if let Run::Raw(args) = &cli.run {
+        return bench::serve_raw(args).map(|()| true);
+    }
     wait::watch_signals()?;
     let parent = cli.dir.clone().unwrap_or_else(std::env::temp_dir);
+    if let Run::Bench(args) = &cli.run {
+        return bench::run(args, || Rig::new(&cli.pushgate, &parent));
+    }
     let rig = Rig::new(&cli.pushgate, &parent)?;
     let reports = match &cli.run {
         Run::Crash(args) => vec![crash::run(&rig, args)?],
@@ -143,6 +155,8 @@ fn run(cli: &Cli) -> Result<bool> {
         Run::Stalled(args) => stalled::run(args, || Rig::new(&cli.pushgate, &parent))?,
         // Each cell begins with a journal of its own.
         Run::Cells(args) => cells::run(args, || Rig::new(&cli.pushgate, &parent))?,
+        // These do not judge by reports; they were run above.
+        Run::Bench(_) | Run::Raw(_) => Vec::new(),
     };
     let form = if cli.json { Form::Json } else { Form::Text };
     for report in &reports {

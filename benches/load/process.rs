@@ -2,6 +2,7 @@ use std::{
     fs::{self, File},
     path::Path,
     process::{Child, Command, Stdio},
+    thread,
     time::Duration,
 };
 
@@ -13,6 +14,10 @@ use crate::wait::until;
 const TICKS_PER_SECOND: f64 = 100.0;
 /// How much of a log is shown when its process ended by itself.
 const LOG_END: usize = 2000;
+
+/// How long a process may take to end in order, and how often that is looked at.
+const DISMISSAL: Duration = Duration::from_secs(5);
+const DISMISSAL_STEP: Duration = Duration::from_millis(20);
 
 /// A child process; killed when dropped, also by a panic.
 #[derive(Debug)]
@@ -57,6 +62,20 @@ impl Process {
         Ok(())
     }
 
+    /// SIGTERM, and kill -9 when that is not enough: for a process with children of its own, which only it can end. Goes
+    /// on after an interrupt too.
+    pub(crate) fn dismiss(&mut self) {
+        // One that is gone already can't be sent a signal.
+        let _ = Command::new("kill").args(["-s", "TERM", &self.child.id().to_string()]).stderr(Stdio::null()).status();
+        for _ in 0..DISMISSAL.as_millis() / DISMISSAL_STEP.as_millis() {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            thread::sleep(DISMISSAL_STEP);
+        }
+        let _ = self.kill();
+    }
+
     /// Files that it has open, sockets among them.
     pub(crate) fn open_files(&self) -> Result<usize> {
         Ok(fs::read_dir(format!("/proc/{}/fd", self.child.id())).context("a process is gone")?.count())
@@ -75,6 +94,39 @@ impl Process {
     pub(crate) fn usage(&self) -> Result<Usage> {
         usage(&self.child.id().to_string())
     }
+
+    /// What it and its children have used together.
+    pub(crate) fn family_usage(&self) -> Result<Usage> {
+        let mut all = self.usage()?;
+        for pid in children(self.child.id())? {
+            // One may end meanwhile.
+            let Ok(Usage { rss, cpu }) = usage(&pid) else { continue };
+            all = Usage { rss: all.rss + rss, cpu: all.cpu + cpu };
+        }
+        Ok(all)
+    }
+
+    /// Its memory without what it shares with others (`Pss`, proc(5)), in bytes.
+    pub(crate) fn proportional_memory(&self) -> Result<u64> {
+        let path = format!("/proc/{}/smaps_rollup", self.child.id());
+        let text = fs::read_to_string(path).context("a process is gone")?;
+        let line = text.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?.parse().ok());
+        line.map(|kibibytes: u64| kibibytes << 10).context("the kernel does not tell a process's share of memory")
+    }
+}
+
+/// The processes that this one started.
+fn children(parent: u32) -> Result<Vec<String>> {
+    let parent = parent.to_string();
+    let mut children = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let Ok(pid) = entry?.file_name().into_string() else { continue };
+        let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { continue };
+        if stat.rsplit(')').next().and_then(|rest| rest.split_ascii_whitespace().nth(1)) == Some(&parent) {
+            children.push(pid);
+        }
+    }
+    Ok(children)
 }
 
 impl Drop for Process {
@@ -107,6 +159,17 @@ mod tests {
     #[test]
     fn this_process_uses_memory() {
         assert!(own_usage().unwrap().rss > 100 << 10);
+    }
+
+    #[test]
+    fn a_child_is_counted_with_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let arguments = ["-c".to_owned(), "read nothing".to_owned()];
+        let mut child = Process::spawn(Path::new("/bin/sh"), &arguments, &folder.path().join("log")).unwrap();
+        assert!(child.family_usage().is_ok());
+        assert!(children(std::process::id()).unwrap().contains(&child.child.id().to_string()));
+        child.dismiss();
+        assert!(child.child.try_wait().unwrap().is_some());
     }
 
     #[test]

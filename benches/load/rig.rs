@@ -4,6 +4,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use rustix::thread::{CpuSet, sched_getaffinity};
 use tempfile::TempDir;
 
 use crate::{
@@ -24,6 +25,8 @@ pub(crate) struct Rig {
     pub(crate) admin: SocketAddr,
     /// Where the simulator listens.
     pub(crate) simulator: SocketAddr,
+    /// The cores that may be used.
+    pub(crate) cores: CpuSet,
     folder: TempDir,
     logs: TempDir,
 }
@@ -38,7 +41,8 @@ impl Rig {
         let folder = folder.with_context(|| format!("no folder can be made in {}", parent.display()))?;
         let logs = folders.tempdir().context("no folder for temporary files")?;
         let [public, admin, simulator] = free_addresses()?;
-        Ok(Self { binary: binary.to_owned(), public, admin, simulator, folder, logs })
+        let cores = sched_getaffinity(None).context("the cores that may be used are not known")?;
+        Ok(Self { binary: binary.to_owned(), public, admin, simulator, cores, folder, logs })
     }
 
     /// Where as many services listen as a run wants: the simulator's address, and others that are free.

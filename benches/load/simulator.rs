@@ -135,6 +135,11 @@ impl Simulator {
         Ok(simulator)
     }
 
+    /// Where it listens.
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
     pub(crate) fn stats(&self) -> Result<Stats> {
         get(self.addr, "/control/stats")?.json()
     }
@@ -143,6 +148,18 @@ impl Simulator {
         let request = json!({
             "accounts": load.accounts, "per_second": load.per_second, "seconds": load.seconds, "size": load.size,
         });
+        post(self.addr, "/control/load", &request)?.json::<Value>().context("the load does not start").map(drop)
+    }
+
+    /// Starts a load in which each account has so many pushes without an answer, for so long.
+    pub(crate) fn start_load_in_flight(
+        &self,
+        accounts: usize,
+        in_flight: usize,
+        seconds: f64,
+        size: usize,
+    ) -> Result<()> {
+        let request = json!({"accounts": accounts, "in_flight": in_flight, "seconds": seconds, "size": size});
         post(self.addr, "/control/load", &request)?.json::<Value>().context("the load does not start").map(drop)
     }
 

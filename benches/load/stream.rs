@@ -56,9 +56,17 @@ struct Line {
     socket: TcpStream,
     asked: bool,
     opened: bool,
-    chunked: Chunked,
+    framing: Framing,
     /// Bytes that are not a whole head or event yet.
     carry: Vec<u8>,
+}
+
+/// How the response's body is put on the wire.
+#[derive(Debug)]
+enum Framing {
+    Chunked(Chunked),
+    /// As it is: it ends with the connection.
+    Bare,
 }
 
 /// Buffers that all streams of a thread share.
@@ -113,8 +121,8 @@ impl Stream {
             Err(error) if error.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => return Err(error),
             _ => {}
         }
-        let (socket, chunked) = (socket.into(), Chunked::default());
-        self.line = Some(Line { socket, asked: false, opened: false, chunked, carry: Vec::new() });
+        let (socket, framing) = (socket.into(), Framing::Bare);
+        self.line = Some(Line { socket, asked: false, opened: false, framing, carry: Vec::new() });
         Ok(())
     }
 
@@ -151,7 +159,7 @@ impl Stream {
         let was_open = line.opened;
         match self.take(count, scratch, tally) {
             // The connection may stay open for another request, as after a drain.
-            Ok(()) if self.line.as_ref().is_some_and(|line| line.chunked.ended()) => Step::Ended,
+            Ok(()) if self.line.as_ref().is_some_and(Line::ended) => Step::Ended,
             Ok(()) if self.is_open() && !was_open => Step::Opened,
             Ok(()) => Step::Going,
             Err(error) => {
@@ -176,7 +184,9 @@ impl Stream {
                 scan(&line.carry[head.length..], |item| self.retry = retry(item).or(self.retry));
                 bail!("a stream is turned away");
             }
-            ensure!(head.body == Body::Chunked, "a stream is not chunked");
+            if head.body == Body::Chunked {
+                line.framing = Framing::Chunked(Chunked::default());
+            }
             line.opened = true;
             first = line.carry.split_off(head.length);
             line.carry = Vec::new();
@@ -185,7 +195,10 @@ impl Stream {
         let text = &mut scratch.text;
         text.clear();
         text.extend_from_slice(&line.carry);
-        line.chunked.decode(raw, text)?;
+        match &mut line.framing {
+            Framing::Chunked(chunked) => chunked.decode(raw, text)?,
+            Framing::Bare => text.extend_from_slice(raw),
+        }
         let (record, cursor, spec) = (&mut self.record, &mut self.cursor, &self.spec);
         let (resuming, wait) = (&mut self.resuming, &mut self.retry);
         let mut last_id = None;
@@ -207,6 +220,13 @@ impl Stream {
         line.carry.clear();
         line.carry.extend_from_slice(&text[consumed..]);
         Ok(())
+    }
+}
+
+impl Line {
+    /// Whether the body said that it is over.
+    fn ended(&self) -> bool {
+        matches!(&self.framing, Framing::Chunked(chunked) if chunked.ended())
     }
 }
 
@@ -269,7 +289,13 @@ mod tests {
         StreamSpec { path: "/events/t0".to_owned(), tenants: vec![0], group: 0, keep: Keep::Pushes }
     }
 
-    fn answer(body: &str) -> String {
+    /// As the gateway answers without TLS.
+    fn bare(body: &str) -> String {
+        format!("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{body}")
+    }
+
+    /// As it answers through some proxies.
+    fn chunked(body: &str) -> String {
         let mut answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_owned();
         for part in body.as_bytes().chunks(11) {
             write!(answer, "{:x}\r\n{}\r\n", part.len(), std::str::from_utf8(part).unwrap()).unwrap();
@@ -301,13 +327,15 @@ mod tests {
             "id: e-4\nevent: open\ndata: {{}}\n\nid: e-5\ndata: {{\"tenant\":\"t0\",\"id\":\"{ID}\",\"body\":\"t=1;\"}}\n\n"
         );
         let mut asked = Vec::new();
-        for body in [body.as_str(), "id: e-5\nevent: open\ndata: {}\n\nid: e-9\nda"] {
+        let cut = "id: e-5\nevent: open\ndata: {}\n\nid: e-9\nda";
+        for answer in [bare(&body), chunked(cut), bare(cut), chunked("")] {
             connect(&mut stream, addr, &mut scratch, &mut tally);
-            asked.push(serve_once(&listener, &answer(body)));
+            asked.push(serve_once(&listener, &answer));
             while stream.read(&mut scratch, &mut tally) != Step::Ended {}
             stream.close();
         }
-        assert!(!asked[0].contains("Last-Event-ID") && asked[1].contains("\r\nLast-Event-ID: e-5\r\n"), "{asked:?}");
+        assert!(!asked[0].contains("Last-Event-ID"), "{asked:?}");
+        assert!(asked[1..].iter().all(|asked| asked.contains("\r\nLast-Event-ID: e-5\r\n")), "{asked:?}");
         assert_eq!((stream.cursor.as_slice(), stream.record.pushes), (&b"e-5"[..], 1));
         assert_eq!(stream.record.seen[0].0, 5);
     }
@@ -318,7 +346,7 @@ mod tests {
         let (mut stream, mut scratch, mut tally) = (Stream::new(spec()), Scratch::default(), Tally::default());
         connect(&mut stream, listener.local_addr().unwrap(), &mut scratch, &mut tally);
         let (mut socket, _) = listener.accept().unwrap();
-        socket.write_all((answer("event: shutdown\ndata: {}\n\n") + "0\r\n\r\n").as_bytes()).unwrap();
+        socket.write_all((chunked("event: shutdown\ndata: {}\n\n") + "0\r\n\r\n").as_bytes()).unwrap();
         while stream.read(&mut scratch, &mut tally) != Step::Ended {}
         assert_eq!(tally.refused, 0);
     }

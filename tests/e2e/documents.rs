@@ -51,7 +51,9 @@ fn pages() -> Vec<(PathBuf, String)> {
     let root = project();
     let docs =
         fs::read_dir(root.join("docs")).expect("the folder is there").map(|entry| entry.expect("it is read").path());
-    let pages = docs.chain(["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"].map(|name| root.join(name)));
+    let pages = docs.chain(
+        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/performance/README.md"].map(|name| root.join(name)),
+    );
     let pages = pages.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
     pages.map(|path| (path.clone(), fs::read_to_string(path).expect("the page is there"))).collect()
 }

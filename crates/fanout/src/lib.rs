@@ -35,6 +35,8 @@ mod start;
 mod subscribe;
 mod subscriber;
 mod tail;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 mod wall;
@@ -46,6 +48,6 @@ pub use lease::{Lease, Revocation};
 pub use metrics::FanoutMetrics;
 pub use peer::Peer;
 pub use record::StreamSnapshot;
-pub use shard::Shard;
+pub use shard::{FrameSink, Shard};
 pub use subscribe::{Resume, Subscribe};
 pub use subscriber::Subscriber;

@@ -26,7 +26,7 @@ pub struct FanoutMetrics {
     pub gaps_ahead: Counter,
     /// `gap` events: not a cursor.
     pub gaps_malformed: Counter,
-    /// Seconds from a push's arrival at the gateway to its hand-over to a live stream, once per write.
+    /// Seconds from a push's arrival at the gateway to its hand-over to live streams, once for those of a thread that write it together.
     pub lag_seconds: Histogram,
     /// Bytes of frames in the tails of all threads.
     pub tail_bytes: Gauge,

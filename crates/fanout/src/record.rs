@@ -21,6 +21,8 @@ pub(crate) struct Record {
     since: Timestamp,
     cursor: AtomicU64,
     bytes: AtomicU64,
+    /// Its shard writes to it, so that it has everything, as far as its thread knows.
+    rests: AtomicBool,
 }
 
 /// One tenant of a stream.
@@ -55,7 +57,7 @@ pub struct StreamSnapshot {
     /// How many positions of the log `cursor` is behind the newest push of its tenants; 0 when it has everything.
     /// Positions are given to pushes of all tenants, so these are at most so many pushes, and mostly fewer.
     pub lag: u64,
-    /// Bytes written so far, comments and events included.
+    /// Bytes written so far, comments and events included; up to half a second late.
     pub bytes: u64,
 }
 
@@ -70,6 +72,7 @@ impl Record {
             since: SystemTime::now().into(),
             cursor: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            rests: AtomicBool::new(false),
         }
     }
 
@@ -84,6 +87,12 @@ impl Record {
     /// The stream stands at `cursor`.
     pub(crate) fn moved(&self, cursor: Seq) {
         self.cursor.store(cursor.get(), Ordering::Relaxed);
+    }
+
+    /// It leaves it to its shard to write what comes next, or no longer does. Its cursor is that of its thread meanwhile: a
+    /// word to each record for each push would cost more than all else but the write itself.
+    pub(crate) fn rests(&self, rests: bool) {
+        self.rests.store(rests, Ordering::Relaxed);
     }
 
     /// So many more bytes were written.
@@ -103,7 +112,10 @@ impl Record {
         // Asked before the cursor: else a push that arrives in between would look like one that is not written.
         let carried = || self.carried.iter().filter(|carried| !carried.left.load(Ordering::Relaxed));
         let newest = carried().map(|carried| carried.newest.get()).max().unwrap_or_default();
-        let cursor = Seq::new(self.cursor.load(Ordering::Relaxed)).unwrap_or(Seq::MAX);
+        let mut cursor = Seq::new(self.cursor.load(Ordering::Relaxed)).unwrap_or(Seq::MAX);
+        if self.rests.load(Ordering::Relaxed) {
+            cursor = cursor.max(Seq::new(newest).unwrap_or(cursor));
+        }
         StreamSnapshot {
             id: self.id,
             tenants: carried().map(|carried| carried.tenant.clone()).collect(),

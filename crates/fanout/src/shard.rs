@@ -1,6 +1,6 @@
 use std::{
     cell::{RefCell, RefMut},
-    fmt,
+    fmt, future,
     rc::{Rc, Weak},
     sync::{Arc, atomic::AtomicUsize},
     task::Waker,
@@ -11,6 +11,7 @@ use pushgate_model::TenantId;
 use tokio::{
     select,
     sync::{Semaphore, mpsc},
+    task::yield_now,
     time::{Instant, Interval, MissedTickBehavior, interval},
 };
 
@@ -25,15 +26,18 @@ mod channel;
 mod core;
 mod member;
 mod merge;
+mod rest;
 mod slot;
 mod tally;
 mod time;
 mod told;
 
 use self::core::Core;
+pub use self::rest::FrameSink;
 pub(crate) use self::{
     core::{Notice, Take},
     member::Members,
+    rest::Rest,
     slot::NEVER,
     time::Leaving,
 };
@@ -65,36 +69,50 @@ pub struct Shard {
 pub(crate) async fn run(shard: Weak<Shard>, mut inbox: mpsc::Receiver<Message>, beat: Duration) {
     let mut beats = every(beat);
     let mut round = Vec::with_capacity(ROUND);
+    let mut more = false;
     loop {
-        select! {
-            taken = inbox.recv_many(&mut round, ROUND) => {
-                if taken == 0 {
-                    // Dispatch ended, and with it all news. A stream that goes on in silence would be the worst answer.
-                    if let Some(shard) = shard.upgrade() {
-                        let end = Control { drain: Some(Duration::ZERO), ..Control::default() };
-                        shard.receive_at([Message::Control(Box::new(end))].into_iter(), shard.now());
-                    }
-                    break;
-                }
-            }
-            _ = beats.tick() => {}
+        let step = select! {
+            biased;
+            _ = beats.tick() => Step::Beat,
+            taken = inbox.recv_many(&mut round, ROUND) => if taken == 0 { break } else { Step::Round },
+            () = future::ready(()), if more => Step::Turn,
+        };
+        let Some(strong) = shard.upgrade() else { return };
+        let now = strong.now();
+        match step {
+            Step::Beat => strong.beat_at(now),
+            Step::Round => strong.receive_at(round.drain(..), now),
+            Step::Turn => {}
         }
-        let Some(shard) = shard.upgrade() else { return };
-        let now = shard.now();
-        if round.is_empty() {
-            shard.beat_at(now);
-        } else {
-            shard.receive_at(round.drain(..), now);
-        }
-        if shard.core().is_draining() && beats.period() > BEAT_DRAIN {
+        more = strong.serve();
+        if strong.core().is_draining() && beats.period() > BEAT_DRAIN {
             beats = every(BEAT_DRAIN);
         }
+        drop(strong);
+        if more {
+            yield_now().await;
+        }
+    }
+    // Dispatch ended, and with it all news. A stream that goes on in silence would be the worst answer.
+    if let Some(shard) = shard.upgrade() {
+        let end = Control { drain: Some(Duration::ZERO), ..Control::default() };
+        shard.receive_at([Message::Control(Box::new(end))].into_iter(), shard.now());
     }
     loop {
         beats.tick().await;
         let Some(shard) = shard.upgrade() else { return };
         shard.beat_at(shard.now());
     }
+}
+
+/// What the shard's task does next.
+enum Step {
+    /// The clock beats.
+    Beat,
+    /// Messages came.
+    Round,
+    /// Streams at rest have something to take.
+    Turn,
 }
 
 fn every(beat: Duration) -> Interval {
@@ -154,9 +172,21 @@ impl Shard {
         self.wake(core);
     }
 
+    /// Serves streams at rest that have something to take, a turn of them. Says whether there are more.
+    pub(crate) fn serve(&self) -> bool {
+        let mut core = self.core();
+        let more = core.serve();
+        let told = core.take_told();
+        self.wake(core);
+        for (tenant, after, upto) in told {
+            self.shared.sink.delivered(&tenant, after, upto);
+        }
+        more
+    }
+
     pub(crate) fn leave(&self, slot: u32, members: &mut Members) {
-        let waker = self.core().leave(slot, members);
-        drop(waker);
+        let slot = self.core().leave(slot, members);
+        drop(slot);
     }
 
     pub(crate) fn wait(&self, slot: u32, waker: &Waker) {

@@ -39,12 +39,12 @@ use pushgate_model::Seq;
 
 use self::opening::Opening;
 use crate::{
-    Lease, Resume, Shard, event, frame,
+    FrameSink, Lease, Resume, Shard, event, frame,
     lease::Standing,
     meter::Meter,
     pages::{Reading, Wanted},
     record::Record,
-    shard::{Leaving, Members, NEVER, Notice, Take},
+    shard::{Leaving, Members, NEVER, Notice, Rest, Take},
 };
 
 mod opening;
@@ -63,6 +63,8 @@ pub struct Subscriber {
     slot: u32,
     members: Members,
     record: Arc<Record>,
+    /// Where its bytes go, if its shard may write there; with the shard while it rests.
+    sink: Option<Rc<dyn FrameSink>>,
     lease: Lease,
     /// Whether it said that its lease ends soon.
     warned: bool,
@@ -139,6 +141,7 @@ impl Subscriber {
             slot,
             members,
             record,
+            sink: None,
             lease,
             warned: false,
             cursor: head,
@@ -154,6 +157,15 @@ impl Subscriber {
     /// Where the stream stands: all its pushes up to here were yielded.
     pub fn position(&self) -> Seq {
         self.cursor
+    }
+
+    /// From now on the shard writes to `sink` itself when there is nothing to do but that, and whoever polls this stream is
+    /// woken for all the rest: for the end, for news, and for bytes that `sink` did not take at once. All that this stream
+    /// yields has to go the same way, and be written before it is polled again.
+    ///
+    /// Only streams of one tenant are written to by the shard.
+    pub fn attach(&mut self, sink: Rc<dyn FrameSink>) {
+        self.sink = Some(sink);
     }
 
     /// Part of the bytes that were yielded last was taken. Whoever hands a long piece on in slices says so by this, and
@@ -283,7 +295,8 @@ impl Subscriber {
             Take::Piece(piece) => {
                 self.cursor = piece.last;
                 self.source = Source::Tail;
-                core.tally.live(piece.count, piece.received_at);
+                let wall = self.shard.shared().wall.now().as_millis();
+                core.tally.wrote(&piece.look(), wall);
                 Poll::Ready(Step::Write(piece.bytes))
             }
             Take::Nothing => {
@@ -334,6 +347,24 @@ impl Subscriber {
         Poll::Ready(())
     }
 
+    /// Leaves it to the shard to write what comes next.
+    fn rest(&mut self) {
+        if let (Phase::Tail, Members::One(member)) = (&self.phase, &self.members)
+            && let Some(sink) = self.sink.take()
+        {
+            let rest = Rest::new(sink, Arc::clone(&self.record), &self.lease, (member.channel, self.cursor));
+            self.shard.core().rest(self.slot, rest);
+        }
+    }
+
+    /// Takes back what the shard did meanwhile. Gives what the sink did not take of it.
+    fn rise(&mut self) -> Option<Bytes> {
+        let mut rest = self.shard.core().rise(self.slot)?;
+        let left = rest.end();
+        (self.cursor, self.delivered, self.sink) = (rest.cursor, rest.delivered, Some(rest.sink));
+        left
+    }
+
     /// Unsubscribes; nothing more will come.
     fn end(&mut self) {
         if !matches!(mem::replace(&mut self.phase, Phase::Done), Phase::Done) {
@@ -355,6 +386,9 @@ impl Stream for Subscriber {
             this.end();
             return Poll::Ready(None);
         }
+        if let Some(left) = this.rise() {
+            return this.hand(left);
+        }
         this.taken();
         loop {
             match this.step(cx) {
@@ -363,6 +397,7 @@ impl Stream for Subscriber {
                 Poll::Ready(Step::Write(bytes)) => return this.hand(bytes),
                 Poll::Pending if this.shard.core().heartbeat_due(this.slot) => return this.hand(frame::COMMENT),
                 Poll::Pending => {
+                    this.rest();
                     this.shard.wait(this.slot, cx.waker());
                     return Poll::Pending;
                 }

@@ -37,6 +37,22 @@ pub(crate) struct Piece {
     pub(crate) received_at: Timestamp,
 }
 
+/// A [`Piece`] that stays where it is: thousands of streams look at the same one, and each copy of its bytes would count
+/// up and down what all threads share.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look<'a> {
+    pub(crate) bytes: &'a Bytes,
+    pub(crate) last: Seq,
+    pub(crate) count: u32,
+    pub(crate) received_at: Timestamp,
+}
+
+impl<'a> Look<'a> {
+    fn of_frame(frame: &'a TailFrame) -> Self {
+        Self { bytes: &frame.bytes, last: frame.seq, count: 1, received_at: frame.received_at }
+    }
+}
+
 /// The last joined piece. Subscribers of one tenant move together, so that the next one mostly wants the same.
 #[derive(Debug)]
 struct Joined {
@@ -47,6 +63,10 @@ struct Joined {
 }
 
 impl Piece {
+    pub(crate) fn look(&self) -> Look<'_> {
+        Look { bytes: &self.bytes, last: self.last, count: self.count, received_at: self.received_at }
+    }
+
     pub(crate) fn single(frame: &TailFrame) -> Self {
         Self { bytes: frame.bytes.clone(), last: frame.seq, count: 1, received_at: frame.received_at }
     }
@@ -104,21 +124,29 @@ impl Tail {
         self.joined = None;
     }
 
-    /// The frames after a position of at least [`Tail::start`], joined up to `limit` bytes; a larger one alone.
+    /// As [`Tail::look`], to keep.
     pub(crate) fn take(&mut self, after: Seq, limit: usize) -> Option<Piece> {
+        self.look(after, limit).map(|look| Piece {
+            bytes: look.bytes.clone(),
+            last: look.last,
+            count: look.count,
+            received_at: look.received_at,
+        })
+    }
+
+    /// The frames after a position of at least [`Tail::start`], joined up to `limit` bytes; a larger one alone.
+    pub(crate) fn look(&mut self, after: Seq, limit: usize) -> Option<Look<'_>> {
         debug_assert!(after >= self.start, "a cursor before the tail reads the journal");
         let index = self.index_after(after)?;
-        let first = &self.frames[index];
         if index + 1 == self.frames.len() {
-            return Some(Piece::single(first));
+            return self.frames.get(index).map(Look::of_frame);
         }
-        if let Some(joined) = &self.joined
-            && joined.first == first.seq
-            && (joined.full || joined.piece.last == self.last)
-        {
-            return Some(joined.piece.clone());
+        let first = self.frames[index].seq;
+        let serves = |joined: &Joined| joined.first == first && (joined.full || joined.piece.last == self.last);
+        if !self.joined.as_ref().is_some_and(serves) {
+            self.joined = Some(self.join(index, limit));
         }
-        Some(self.join(index, limit))
+        self.joined.as_ref().map(|joined| joined.piece.look())
     }
 
     /// The first frame after a position.
@@ -138,7 +166,7 @@ impl Tail {
         self.frames.get(index)
     }
 
-    fn join(&mut self, index: usize, limit: usize) -> Piece {
+    fn join(&self, index: usize, limit: usize) -> Joined {
         let mut size = 0;
         let mut count = 0;
         for frame in self.frames.range(index..) {
@@ -149,22 +177,17 @@ impl Tail {
             count += 1;
         }
         let first = &self.frames[index];
-        if count == 1 {
-            return Piece::single(first);
+        let mut piece = Piece::single(first);
+        if count > 1 {
+            let mut bytes = BytesMut::with_capacity(size);
+            for frame in self.frames.range(index..index + count) {
+                bytes.extend_from_slice(&frame.bytes);
+            }
+            piece.bytes = bytes.freeze();
+            piece.last = self.frames[index + count - 1].seq;
+            piece.count = count as u32;
         }
-        let mut bytes = BytesMut::with_capacity(size);
-        for frame in self.frames.range(index..index + count) {
-            bytes.extend_from_slice(&frame.bytes);
-        }
-        let piece = Piece {
-            bytes: bytes.freeze(),
-            last: self.frames[index + count - 1].seq,
-            count: count as u32,
-            received_at: first.received_at,
-        };
-        let full = index + count < self.frames.len();
-        self.joined = Some(Joined { first: first.seq, full, piece: piece.clone() });
-        piece
+        Joined { first: first.seq, full: index + count < self.frames.len(), piece }
     }
 }
 

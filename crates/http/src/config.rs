@@ -28,6 +28,9 @@ pub struct PublicConfig {
     pub tls: Option<TlsConfig>,
     /// Time for a request's head to arrive, for a TLS handshake, and as much again for a request's body.
     pub head_timeout: Duration,
+    /// Whether streams over plain HTTP/1.1 have their connection for themselves once their head is written, instead of
+    /// staying with the framework as those over TLS do.
+    pub hand_over: bool,
     /// Worker threads; at least one.
     pub workers: usize,
     /// Shows a page with live pushes at `/`.

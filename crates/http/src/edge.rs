@@ -86,9 +86,7 @@ pub(crate) async fn edge(
     if edge.listener == Listener::Public {
         cors::annotate(&mut response, &edge.policy.get().cors_origins);
     }
-    let endless = matches!(response.response().body().size(), BodySize::Stream);
-    if endless && response.request().version() < Version::HTTP_11 {
-        // HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
+    if ends_with_connection(&response) {
         let head = response.response_mut().head_mut();
         head.no_chunking(true);
         head.set_connection_type(ConnectionType::Close);
@@ -132,6 +130,18 @@ pub(crate) fn no_store_json(value: &impl Serialize) -> HttpResponse {
 /// Done, and nothing to say.
 pub(crate) fn no_content() -> HttpResponse {
     HttpResponse::NoContent().insert_header((header::CACHE_CONTROL, "no-store")).finish()
+}
+
+/// Whether a response has no end but that of its connection (RFC 9112, section 6.3): HTTP/1.0 knows no chunks, and a stream
+/// that has the connection for itself writes nothing but its events.
+fn ends_with_connection(response: &ServiceResponse<BoxBody>) -> bool {
+    let leaves = || Traffic::of(response.request()).is_some_and(|traffic| traffic.may_leave);
+    let without_chunks = match response.request().version() {
+        Version::HTTP_09 | Version::HTTP_10 => true,
+        Version::HTTP_11 => leaves(),
+        _ => false,
+    };
+    without_chunks && matches!(response.response().body().size(), BodySize::Stream)
 }
 
 fn declared_length(request: &ServiceRequest) -> u64 {

@@ -18,6 +18,7 @@ mod config;
 mod cors;
 mod demo;
 mod deps;
+mod direct;
 mod edge;
 mod endpoint;
 mod error;

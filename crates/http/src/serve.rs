@@ -43,6 +43,8 @@ pub(crate) struct Serve {
     pub(crate) stall_timeout: Duration,
     /// How long a stop waits for requests under way.
     pub(crate) stop_seconds: u64,
+    /// Whether streams over plain HTTP/1.1 leave the framework.
+    pub(crate) hand_over: bool,
     /// Without one it speaks plain HTTP/1.1.
     pub(crate) tls: Option<Certificate>,
     /// Tells when clients should go elsewhere.
@@ -105,8 +107,23 @@ impl Serve {
                 socket::prepare(&io, serve.stall_timeout);
                 let peer = io.peer_addr().ok();
                 let Some(acceptor) = acceptor else {
-                    let transport = Transport::plain(io, &patience);
-                    return ended(plain.call((transport, Protocol::Http1, peer)).await);
+                    if !serve.hand_over {
+                        let transport = Transport::plain(io, &patience);
+                        return ended(Box::pin(plain.call((transport, Protocol::Http1, peer))).await);
+                    }
+                    let (transport, way_out) = Transport::with_way_out(io, &patience);
+                    let traffic = transport.traffic();
+                    // In a box that is gone when a stream goes on: it is most of what a connection needs.
+                    let served = Box::pin(plain.call((transport, Protocol::Http1, peer))).await;
+                    let (heir, io) = (traffic.heir(), way_out.take());
+                    drop((traffic, way_out));
+                    return match (heir, io) {
+                        (Some(stream), Some(io)) => {
+                            stream.run(io).await;
+                            Ok(())
+                        }
+                        _ => ended(served),
+                    };
                 };
                 // What TLS needs is in boxes: a plain connection should not be as large as all of it together.
                 let io = match Box::pin(timeout(serve.head_timeout, accept(acceptor, io))).await {
@@ -186,6 +203,7 @@ mod tests {
             head_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(30),
             stop_seconds: 1,
+            hand_over: true,
             tls: None,
             lifecycle: Lifecycle::default(),
         };
@@ -196,6 +214,6 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let size = size_of_val(&connections.call(client));
-        assert!(size <= 2048, "{size} bytes");
+        assert!(size <= 768, "{size} bytes");
     }
 }

@@ -212,6 +212,7 @@ fn public_server(
         head_timeout: config.head_timeout,
         stall_timeout: config.stall_timeout,
         stop_seconds: PUBLIC_STOP_SECONDS,
+        hand_over: config.hand_over,
         tls: tls.cloned(),
         lifecycle,
     };
@@ -243,6 +244,7 @@ fn admin_server(
         head_timeout: config.public.head_timeout,
         stall_timeout: config.public.stall_timeout,
         stop_seconds: ADMIN_STOP_SECONDS,
+        hand_over: false,
         tls: None,
         lifecycle,
     };

@@ -15,8 +15,8 @@ use pushgate_model::TenantId;
 use pushgate_upstream::Directory;
 
 use crate::{
-    address::client_address, auth::Intent, body::EventBody, edge::no_content, lifecycle::Phase, metrics::Refusal,
-    problem::Problem, public::Public, query::Query, resume::resume,
+    address::client_address, auth::Intent, body::EventBody, direct::OpenStream, edge::no_content, lifecycle::Phase,
+    metrics::Refusal, problem::Problem, public::Public, query::Query, resume::resume, transport::Traffic,
 };
 
 /// How much of a `User-Agent` is kept for as long as its stream lives.
@@ -88,7 +88,10 @@ async fn open(request: &HttpRequest, public: &Public, named: &[TenantId]) -> Res
     };
     let mut head = head_with(grant.cookie.clone());
     match subscribe(request, public, tenants, (address, &grant.lease))? {
-        Some(subscriber) => Ok(head.body(BodyStream::new(EventBody::new(subscriber, permit)))),
+        Some(subscriber) => {
+            let stream = OpenStream { subscriber, permit };
+            Ok(head.body(BodyStream::new(EventBody::new(stream, Traffic::of(request)))))
+        }
         // Ends an EventSource for good (WHATWG HTML, section 9.2.3), which is what there is to do.
         None => Ok(no_content()),
     }

@@ -5,6 +5,9 @@
 //! side knows whether a request is in hand. While none is, it reads the end of the stream once that lasts too long, and
 //! when the listener stops; the framework does the rest. HTTP/2 has a word for that, so there it is first told to say
 //! goodbye, and at a stop it is left to do so: what is written of an answer may not be sent yet.
+//!
+//! A stream over plain HTTP/1.1 can have the connection for itself (see `direct`): it says so while its first bytes are
+//! with the framework, and when these are written the socket is taken out, and the framework is told that it has failed.
 
 use std::{
     cell::{Cell, RefCell},
@@ -24,6 +27,8 @@ use actix_web::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::direct::OpenStream;
+
 /// How long an HTTP/2 connection that was idle for too long may take to say goodbye: a few round trips.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -39,7 +44,6 @@ pub(crate) struct Patience {
 }
 
 /// What both sides of a connection know of it: its socket and its requests.
-#[derive(Debug)]
 pub(crate) struct Traffic {
     protocol: Protocol,
     /// Whether it is encrypted.
@@ -55,15 +59,28 @@ pub(crate) struct Traffic {
     leaving: Cell<bool>,
     /// Reads, and waits for bytes.
     reader: RefCell<Option<Waker>>,
+    /// Whether a stream may have the connection for itself.
+    pub(crate) may_leave: bool,
+    /// The stream that is to have it.
+    heir: RefCell<Option<Box<OpenStream>>>,
 }
 
+/// Where a connection is once it has left the framework.
+pub(crate) type WayOut<IO> = Rc<Cell<Option<IO>>>;
+
+/// What the framework gets to see of a connection that has left it: the end.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection was handed over to its stream")]
+struct HandedOver;
+
 /// One request that is in hand, until this is dropped.
-#[derive(Debug)]
 pub(crate) struct InHand(Rc<Traffic>);
 
 /// A connection.
 pub(crate) struct Transport<IO> {
-    io: IO,
+    /// Nothing once it was handed over.
+    io: Option<IO>,
+    way_out: Option<WayOut<IO>>,
     traffic: Rc<Traffic>,
     patience: Rc<Patience>,
     /// While no request is in hand and nothing comes; says whether it is the end whatever the time is.
@@ -81,6 +98,8 @@ impl Traffic {
             served: Cell::new(false),
             leaving: Cell::new(false),
             reader: RefCell::new(None),
+            may_leave: false,
+            heir: RefCell::new(None),
         }
     }
 
@@ -96,6 +115,16 @@ impl Traffic {
         self.served.set(true);
         self.head_since.set(None);
         InHand(Rc::clone(self))
+    }
+
+    /// The stream wants the connection for itself, as soon as all that the framework has for it is written.
+    pub(crate) fn hand_over_to(&self, stream: Box<OpenStream>) {
+        self.heir.replace(Some(stream));
+    }
+
+    /// The stream that the connection was handed over to.
+    pub(crate) fn heir(&self) -> Option<Box<OpenStream>> {
+        self.heir.take()
     }
 
     fn is_idle(&self) -> bool {
@@ -158,12 +187,30 @@ impl<IO> Transport<IO> {
         Self::new(io, Traffic::new(Protocol::Http1, false), patience)
     }
 
+    /// One that a stream may have for itself; says where it will be then.
+    pub(crate) fn with_way_out(io: IO, patience: &Rc<Patience>) -> (Self, WayOut<IO>) {
+        let way_out = WayOut::default();
+        let traffic = Traffic { may_leave: true, ..Traffic::new(Protocol::Http1, false) };
+        (Self { way_out: Some(Rc::clone(&way_out)), ..Self::new(io, traffic, patience) }, way_out)
+    }
+
     pub(crate) fn secure(io: IO, protocol: Protocol, patience: &Rc<Patience>) -> Self {
         Self::new(io, Traffic::new(protocol, true), patience)
     }
 
     fn new(io: IO, traffic: Traffic, patience: &Rc<Patience>) -> Self {
-        Self { io, traffic: Rc::new(traffic), patience: Rc::clone(patience), end: None }
+        Self { io: Some(io), way_out: None, traffic: Rc::new(traffic), patience: Rc::clone(patience), end: None }
+    }
+
+    fn io(&mut self) -> io::Result<&mut IO> {
+        self.io.as_mut().ok_or_else(|| io::Error::other(HandedOver))
+    }
+
+    /// Leaves, when a stream is to have it.
+    fn hand_over(&mut self) -> io::Result<()> {
+        let Some(way_out) = self.way_out.take_if(|_| self.traffic.heir.borrow().is_some()) else { return Ok(()) };
+        way_out.set(self.io.take());
+        Err(io::Error::other(HandedOver))
     }
 
     /// Tells when the listener stops.
@@ -210,7 +257,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Transport<IO> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
-        if Pin::new(&mut this.io).poll_read(cx, buf)?.is_ready() {
+        if Pin::new(this.io()?).poll_read(cx, buf)?.is_ready() {
             if buf.filled().len() > before && this.traffic.begins_head() {
                 this.end = None;
             }
@@ -231,15 +278,18 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Transport<IO> {
 
 impl<IO: AsyncWrite + Unpin> AsyncWrite for Transport<IO> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write(cx, bytes)
+        Pin::new(self.get_mut().io()?).poll_write(cx, bytes)
     }
 
+    /// The framework flushes when it has written all it has.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_flush(cx)
+        let this = self.get_mut();
+        ready!(Pin::new(this.io()?).poll_flush(cx))?;
+        Poll::Ready(this.hand_over())
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
+        Pin::new(self.get_mut().io()?).poll_shutdown(cx)
     }
 
     fn poll_write_vectored(
@@ -247,11 +297,11 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Transport<IO> {
         cx: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write_vectored(cx, parts)
+        Pin::new(self.get_mut().io()?).poll_write_vectored(cx, parts)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
+        self.io.as_ref().is_some_and(AsyncWrite::is_write_vectored)
     }
 }
 

@@ -2,7 +2,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use pushgate_simulator::{AccountConfig, AccountFaults, SimulatorError};
+use pushgate_simulator::{AccountConfig, AccountFaults, Load, SimulatorError};
 
 use crate::{tail, token};
 
@@ -46,6 +46,7 @@ pub(crate) enum Command {
     #[command(
         after_help = "Examples:\n  pushgate simulate --rate 1\n  pushgate simulate --account acme:secret --account globex\n  \
          pushgate simulate --faults '{\"fragments\":7}' --faults 'acme={\"refuse\":{\"status\":503}}'\n  \
+         pushgate simulate --accounts 100 --load '{\"in_flight\":16,\"seconds\":30}'\n  \
          pushgate simulate --scenario config/scenario.toml\n\
         \nSockets are served at /ws/ACCOUNT, the control API at /control."
     )]
@@ -113,6 +114,10 @@ pub(crate) struct SimulateArgs {
     /// What is wrong from the start on, of one account or of all, as the control API takes it; may be repeated
     #[arg(long = "faults", value_name = "[ACCOUNT=]JSON", value_parser = faults)]
     pub(crate) faults: Vec<AccountFaults>,
+    /// Stamped pushes at a rate or as fast as they are answered, once all its accounts are connected, as the control API
+    /// takes it
+    #[arg(long, value_name = "JSON", value_parser = load)]
+    pub(crate) load: Option<Load>,
     /// A timed list of pushes and faults, as TOML
     #[arg(long, value_name = "FILE")]
     pub(crate) scenario: Option<PathBuf>,
@@ -131,6 +136,10 @@ fn account(text: &str) -> Result<AccountConfig, String> {
 }
 
 fn faults(text: &str) -> Result<AccountFaults, String> {
+    text.parse().map_err(|error: SimulatorError| error.to_string())
+}
+
+fn load(text: &str) -> Result<Load, String> {
     text.parse().map_err(|error: SimulatorError| error.to_string())
 }
 
@@ -182,7 +191,7 @@ mod tests {
         assert_eq!((args.bind, args.attempts), (config.bind, config.attempts));
         assert_eq!((args.redeliver_after, args.ping_timeout), (config.redeliver_after, config.ping_timeout));
         assert!(args.accounts.is_empty() && args.numbered.is_none());
-        assert!(args.faults.is_empty() && args.scenario.is_none());
+        assert!(args.faults.is_empty() && args.scenario.is_none() && args.load.is_none());
         assert_eq!(args.rate.to_bits(), config.rate.to_bits());
     }
 
@@ -223,6 +232,8 @@ mod tests {
             &["pushgate", "simulate", "--ping-timeout", "0s"],
             &["pushgate", "simulate", "--faults", "silent"],
             &["pushgate", "simulate", "--faults", r#"{"fragments":1}"#],
+            &["pushgate", "simulate", "--load", r#"{"seconds":1}"#],
+            &["pushgate", "simulate", "--load", r#"{"in_flight":1,"wind":1}"#],
             &["pushgate", "check", "--log-format", "xml"],
             &["pushgate", "tail"],
             &["pushgate", "tail", "A"],

@@ -38,6 +38,7 @@ fn config(args: SimulateArgs) -> Result<SimulatorConfig, Failure> {
         ping_timeout: args.ping_timeout,
         rate: args.rate,
         faults: args.faults,
+        load: args.load,
         scenario,
         ..SimulatorConfig::default()
     })
@@ -55,9 +56,10 @@ fn scenario(file: &Path) -> Result<Scenario, Failure> {
 
 fn failure(error: SimulatorError) -> Failure {
     match error {
-        SimulatorError::Config(_) | SimulatorError::Faults(_) | SimulatorError::Scenario(_) => {
-            Failure::Usage(error.to_string())
-        }
+        SimulatorError::Config(_)
+        | SimulatorError::Faults(_)
+        | SimulatorError::Load(_)
+        | SimulatorError::Scenario(_) => Failure::Usage(error.to_string()),
         error => Failure::Runtime(error.into()),
     }
 }

@@ -15,8 +15,8 @@ const SCRIPT_TICK: Duration = Duration::from_millis(5);
 /// How often accounts are looked at, at most and at least.
 const TICK: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(250));
 
-/// The one thread that does everything that time does: redelivery, pings, timeouts, jobs, chaos,
-/// the scenario and the made-up rate.
+/// The one thread that does everything that time does: redelivery, pings, timeouts, jobs, loads,
+/// chaos, the scenario and the made-up rate.
 ///
 /// A thread of its own, so that no socket's work delays it and ten thousand accounts need no timer each. It ends when
 /// this is dropped.
@@ -52,6 +52,7 @@ fn run(service: &Service) {
     let mut rate = Rate::new(config.rate, Instant::now());
     let mut accounts_at = Instant::now();
     service.start_script(accounts_at);
+    let mut awaits_load = service.config.load.is_some();
     while !service.stopping.load(Relaxed) {
         let now = Instant::now();
         if now >= accounts_at {
@@ -60,14 +61,16 @@ fn run(service: &Service) {
         }
         let scripted = service.tick_scripts(now);
         let busy = service.tick_jobs(now);
+        awaits_load = awaits_load && service.awaits_load();
+        let load = service.tick_load(now).unwrap_or(TICK.1);
         rate.tick(now, service);
         let until_accounts = accounts_at.saturating_duration_since(Instant::now());
-        let longest = match (busy, scripted, config.rate > 0.0) {
+        let longest = match (busy, scripted, config.rate > 0.0 || awaits_load) {
             (true, ..) => JOB_TICK,
             (false, true, _) => SCRIPT_TICK,
             (false, false, true) => RATE_TICK,
             (false, false, false) => TICK.1,
         };
-        thread::park_timeout(longest.min(until_accounts));
+        thread::park_timeout(longest.min(load).min(until_accounts));
     }
 }

@@ -5,7 +5,7 @@ use std::{
 
 use secrecy::SecretString;
 
-use crate::{AccountFaults, Scenario, SimulatorError};
+use crate::{AccountFaults, Load, Scenario, SimulatorError};
 
 /// How the simulated service behaves.
 #[derive(Clone, Debug)]
@@ -26,6 +26,9 @@ pub struct SimulatorConfig {
     pub rate: f64,
     /// Faults that hold from the start; those of one account count more than those of all. Default none.
     pub faults: Vec<AccountFaults>,
+    /// A load that begins once each of its accounts has a socket; one that names no accounts is of all the configured
+    /// ones. Default nothing.
+    pub load: Option<Load>,
     /// What is done over time, from the start of the run on. Default nothing.
     pub scenario: Option<Scenario>,
     /// Threads that serve sockets; 0, the default, for one a core.
@@ -78,6 +81,7 @@ impl Default for SimulatorConfig {
             ping_timeout: Duration::from_secs(60),
             rate: 0.0,
             faults: Vec::new(),
+            load: None,
             scenario: None,
             workers: 0,
             limits: Limits::default(),
@@ -99,6 +103,9 @@ impl SimulatorConfig {
         }
         if self.accounts.iter().any(|account| !is_account_id(&account.id)) {
             return wrong("an account id is 1 to 128 bytes without / and control characters");
+        }
+        if self.accounts.is_empty() && self.load.as_ref().is_some_and(|load| !load.names_accounts()) {
+            return wrong("a load from the start needs accounts: of its own, or of the service");
         }
         let mut named = self.faults.iter().filter_map(|given| given.account.as_deref());
         if named.any(|id| !self.may_exist(id)) {

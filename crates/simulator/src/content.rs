@@ -1,6 +1,6 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
-use pushgate_model::{Push, PushId};
+use pushgate_model::{Push, PushId, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
 use uuid::Uuid;
 
@@ -48,6 +48,11 @@ pub(crate) fn monotonic_nanos() -> u64 {
 pub(crate) fn fresh_id() -> PushId {
     let random = uuid::Builder::from_random_bytes(fastrand::u128(..).to_ne_bytes()).into_uuid();
     PushId::from(random.hyphenated().encode_lower(&mut Uuid::encode_buffer()) as &str)
+}
+
+/// The current time as the service writes it.
+pub(crate) fn now_text() -> Arc<str> {
+    Timestamp::from(SystemTime::now()).to_string().into()
 }
 
 /// Texts as a shop, a bank and a courier would send them.

@@ -9,6 +9,9 @@ pub enum SimulatorError {
     /// These faults can't be: what is wrong, and what is allowed.
     #[error("{0}")]
     Faults(String),
+    /// This load can't be: what is wrong, and what is allowed.
+    #[error("{0}")]
+    Load(String),
     /// The scenario is wrong: every mistake, a line each, that begins with the number of its line in the file.
     #[error("{}", .0.join("\n"))]
     Scenario(Vec<String>),

@@ -3,7 +3,10 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use pushgate_model::Push;
 use serde::{Deserialize, Serialize};
 
-use crate::{content::fresh_id, job::now_text, proto};
+use crate::{
+    content::{fresh_id, now_text},
+    proto,
+};
 
 /// The most bytes of one hostile frame, or of all the frames that one kind stands for.
 const MAX_BYTES: usize = 256 * 1024 * 1024;

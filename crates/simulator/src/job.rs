@@ -3,14 +3,14 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
-    time::{Instant, SystemTime},
+    time::Instant,
 };
 
-use pushgate_model::{PushId, Timestamp};
+use pushgate_model::PushId;
 
 use crate::{
     account::Account,
-    content::{Content, NewPush, fresh_id, plausible},
+    content::{Content, NewPush, fresh_id, now_text, plausible},
     service::Service,
 };
 
@@ -118,9 +118,4 @@ impl Rate {
             }
         }
     }
-}
-
-/// The current time as the service writes it.
-pub(crate) fn now_text() -> Arc<str> {
-    Timestamp::from(SystemTime::now()).to_string().into()
 }

@@ -36,8 +36,9 @@
 //! | `PUT accounts/{id}/faults`, `PUT faults` | sets exactly these faults: of the account, or of all, those that are made later too |
 //! | `GET`, `DELETE` of the same | shows them; ends them (204) |
 //! | `POST accounts/{id}/frames` `{"frame":KIND,…}` | sends on the newest socket a frame that is no push: 202, or 409 without a socket |
-//! | `POST load` `{"accounts"?:N or [ID…],"per_second","seconds","marker"?,"size"?}` | stamped pushes at a total rate, going round the accounts (`t0` … for a number, those with a socket without): 202 as below; one at a time, else 409 |
-//! | `GET load` | `{"total","sent","refused","done"}` of the last load |
+//! | `POST load` `{"accounts"?:N or [ID…],"per_second"?,"in_flight"?,"credit"?,"seconds"?,"pushes"?,"marker"?,"size"?}` | stamped pushes, going round the accounts (`t0` … for a number, those with a socket without): 202 as below; one at a time, else 409 |
+//! | `GET load`, `DELETE load` | `{"total","sent","refused","answered","done"}` of the last load; ends it (204) |
+//! | `POST load/credit` | lines of `N` or `N ACCOUNT`, each taken as it comes: so many pushes more of a load with `credit`: 200 as above, 409 without such a load |
 //! | `POST chaos` `{"seed"?,"accounts"?,"per_second","seconds","kinds"?}` | random faults: 202 as below; one at a time, else 409 |
 //! | `GET chaos`, `DELETE chaos` | `{"seed","accounts","total","struck","suffering","done","kinds":{KIND:N}}` of the last chaos; `DELETE` ends it and its faults first |
 //! | `GET answers?account=&answer=&from=` | every remembered answer, oldest first, one JSON object a line (`application/x-ndjson`), as `GET pushes/{push_id}` plus `position`, from which `from` goes on |
@@ -59,6 +60,7 @@ mod faults;
 mod frame;
 mod job;
 mod ledger;
+mod load;
 mod problem;
 mod proto;
 mod queue;
@@ -74,6 +76,7 @@ mod upgrade;
 mod which;
 mod wire;
 
+pub use action::Load;
 pub use config::{AccountConfig, Limits, SimulatorConfig};
 pub use error::SimulatorError;
 pub use faults::{AccountFaults, Faults};

@@ -5,7 +5,7 @@ use std::{
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     thread::Thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use actix_web::http::StatusCode;
@@ -17,8 +17,9 @@ use crate::{
     chaos::{Chaos, ChaosSnapshot},
     config::is_account_id,
     faults::Faults,
-    job::{Job, Progress},
+    job::Job,
     ledger::{Ledger, PushStatus},
+    load::LoadRun,
     problem::Problem,
     queue::Redelivery,
     scenario::Script,
@@ -37,7 +38,7 @@ pub(crate) struct Service {
     pub(crate) stopping: AtomicBool,
     accounts: RwLock<HashMap<Arc<str>, Arc<Account>>>,
     jobs: Mutex<Vec<Job>>,
-    load: Mutex<Option<Arc<Progress>>>,
+    load: Mutex<Option<Arc<LoadRun>>>,
     /// The faults of accounts that are made from now on.
     faults: Mutex<Arc<Faults>>,
     chaos: Mutex<Option<Chaos>>,
@@ -157,16 +158,32 @@ impl Service {
         Ok(())
     }
 
-    pub(crate) fn start_load(&self, job: Job) -> Result<(), Problem> {
+    pub(crate) fn start_load(&self, run: &Arc<LoadRun>) -> Result<(), Problem> {
         let mut load = lock(&self.load);
-        if load.as_ref().is_some_and(|progress| !progress.done.load(Relaxed)) {
+        if load.as_ref().is_some_and(|run| !run.is_done()) {
             // Two would mix their figures.
             return Err(Problem::new(StatusCode::CONFLICT, "another load goes on"));
         }
-        let progress = job.progress.clone();
-        self.start(job)?;
-        *load = Some(progress);
+        *load = Some(run.clone());
+        drop(load);
+        self.wake_clock();
         Ok(())
+    }
+
+    /// Begins the configured load if each of its accounts has a socket. True while one lacks it.
+    pub(crate) fn awaits_load(&self) -> bool {
+        let started = self.config.load.as_ref().map(|load| load.start_when_connected(self));
+        if let Some(Some(Err(problem))) = &started {
+            tracing::warn!(error = %problem, "the load from the start can not begin");
+        }
+        matches!(started, Some(None))
+    }
+
+    /// Ends the load that goes on, if there is one.
+    pub(crate) fn end_load(&self) {
+        if let Some(run) = self.load() {
+            run.end();
+        }
     }
 
     pub(crate) fn start_chaos(&self, started: Chaos) -> Result<ChaosSnapshot, Problem> {
@@ -209,8 +226,13 @@ impl Service {
     }
 
     /// How far the last load is.
-    pub(crate) fn load(&self) -> Option<Arc<Progress>> {
+    pub(crate) fn load(&self) -> Option<Arc<LoadRun>> {
         lock(&self.load).clone()
+    }
+
+    /// Makes the pushes of the load that are due. Answers when it wants more of that; nothing without a load.
+    pub(crate) fn tick_load(&self, now: Instant) -> Option<Duration> {
+        self.load()?.tick(now)
     }
 
     /// Makes the pushes that are due. True while some job goes on.
@@ -231,6 +253,7 @@ impl Service {
         for job in lock(&self.jobs).drain(..) {
             job.progress.done.store(true, Relaxed);
         }
+        self.end_load();
         for account in self.accounts() {
             account.forget();
         }

@@ -19,9 +19,8 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use crate::{
     SimulatorConfig, SimulatorError, StatsSnapshot,
     clock::Clock,
-    content::{Content, NewPush, fresh_id},
+    content::{Content, NewPush, fresh_id, now_text},
     control,
-    job::now_text,
     service::Service,
     slot::Ending,
     upgrade::upgrade,

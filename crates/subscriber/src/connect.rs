@@ -3,6 +3,8 @@ use std::{sync::Arc, time::Duration};
 use awc::{Client, Connector, http::Uri, http::Version};
 use rustls::ClientConfig;
 
+use crate::dial::{Dial, Secured};
+
 /// Responses kept open at a time by one client; 0 is no limit: each stream has its own.
 const UNLIMITED: usize = 0;
 
@@ -23,21 +25,23 @@ pub(crate) fn direct_client(timeout: Duration, tls: Option<&Arc<ClientConfig>>) 
 }
 
 fn build(timeout: Duration, tls: Option<&Arc<ClientConfig>>, redirects: &Redirects) -> Client {
-    let connector = Connector::new().limit(UNLIMITED).timeout(timeout).handshake_timeout(timeout);
+    let tls = tls.map(|tls| Arc::new(only_http_1_1(tls)));
+    let dial = Dial::new(tls.clone());
+    let connector = Connector::new().connector(dial).limit(UNLIMITED).timeout(timeout);
     let builder = match redirects {
         Redirects::Followed => Client::builder(),
         Redirects::Answers => Client::builder().disable_redirects(),
     };
-    let builder = builder.timeout(timeout);
-    match tls {
-        // A stream holds its connection for itself, so HTTP/2 would gain nothing.
-        Some(tls) => {
-            let mut tls = ClientConfig::clone(tls);
-            tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-            builder.connector(connector.rustls_0_23(Arc::new(tls))).finish()
-        }
-        None => builder.connector(connector).max_http_version(Version::HTTP_11).finish(),
-    }
+    let builder = builder.timeout(timeout).connector(connector).max_http_version(Version::HTTP_11);
+    // Without TLS settings the library itself refuses what a redirect leads to.
+    if tls.is_some() { builder.wrap(Secured).finish() } else { builder.finish() }
+}
+
+/// A stream holds its connection for itself, so HTTP/2 would gain nothing.
+fn only_http_1_1(tls: &Arc<ClientConfig>) -> ClientConfig {
+    let mut tls = ClientConfig::clone(tls);
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    tls
 }
 
 /// The URL, once it is certain that the client can dial it.

@@ -224,6 +224,14 @@ mod tests {
     }
 
     #[test]
+    fn a_body_without_a_length_goes_on_to_the_end_of_the_connection() {
+        run(async {
+            let server = RawServer::start(["HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n\r\nto the end"]);
+            assert_eq!(get(&server.url("/")).await.unwrap().text(), "to the end");
+        });
+    }
+
+    #[test]
     fn half_a_body_is_no_response() {
         run(async {
             let server = RawServer::start(["HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\n1234"]);

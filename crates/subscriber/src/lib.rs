@@ -11,11 +11,14 @@
 
 mod connect;
 mod data;
+mod dial;
 mod error;
 mod event;
+mod head;
 mod http;
 mod parser;
 mod stream;
+mod transport;
 
 #[cfg(test)]
 mod raw_server;

@@ -1,4 +1,5 @@
 use std::{
+    collections::VecDeque,
     mem,
     sync::{
         Arc,
@@ -39,6 +40,10 @@ pub(crate) struct Core {
     tail_bytes: usize,
     tail_bytes_told: usize,
     touched: Vec<u32>,
+    /// Slots of streams at rest that have something to take, in the order in which they are served.
+    pub(super) due: VecDeque<u32>,
+    /// What was delivered to streams at rest: of a tenant, above a position, up to and with another.
+    pub(super) told: Vec<(TenantId, Seq, Seq)>,
     pub(super) woken: Vec<Waker>,
     pub(super) rng: fastrand::Rng,
     pub(crate) tally: Tally,
@@ -84,6 +89,8 @@ impl Core {
             tail_bytes: 0,
             tail_bytes_told: 0,
             touched: Vec::new(),
+            due: VecDeque::new(),
+            told: Vec::new(),
             woken: Vec::new(),
             rng: fastrand::Rng::new(),
             now: 0,
@@ -145,19 +152,19 @@ impl Core {
         Member { channel: index, nth, seen: NOT_OPEN }
     }
 
-    /// Frees a subscriber's slot. Its waker is given back, to be dropped when nothing is borrowed.
-    pub(crate) fn leave(&mut self, slot: u32, members: &mut Members) -> Option<Waker> {
+    /// Frees a subscriber's slot, which is given back, to be dropped when nothing is borrowed.
+    pub(crate) fn leave(&mut self, slot: u32, members: &mut Members) -> Option<Slot> {
         let members = mem::replace(members, Members::Many(Vec::new()));
         if self.slots.get_mut(slot)?.is_given_up() {
             // Its channels may be others by now.
-            return self.slots.remove(slot)?.waker;
+            return self.slots.remove(slot);
         }
         for member in members.as_slice() {
             self.stand_up(slot, *member);
         }
         self.close_page(slot);
         self.shared.metrics.subscribers.dec();
-        self.slots.remove(slot)?.waker
+        self.slots.remove(slot)
     }
 
     pub(super) fn stand_up(&mut self, slot: u32, member: Member) {
@@ -273,7 +280,8 @@ impl Core {
         touch(&mut self.touched, state.key, channel, Touched::News);
     }
 
-    /// Collects the wakers of all whom this round's messages concern. Pushes are no concern of a stream that waits for the
+    /// Collects the wakers of all whom this round's messages concern; streams at rest that have pushes to take, and nothing
+    /// else, wait for their turn to be written to. Pushes are no concern of a stream that waits for the
     /// journal or for its rate: thousands may, and each would look in vain once a round.
     pub(crate) fn end_round(&mut self) {
         let stall_at = self.stall_at();
@@ -281,8 +289,11 @@ impl Core {
             let Some(channel) = self.channels.get_mut(index) else { continue };
             let news = channel.touched.take() == Some(Touched::News);
             for seat in &channel.members {
-                if let Some(slot) = self.slots.get_mut(seat.slot).filter(|slot| news || !slot.is_behind()) {
+                let Some(slot) = self.slots.get_mut(seat.slot) else { continue };
+                if news || slot.rest.is_none() && !slot.is_behind() {
                     self.woken.extend(slot.wake(stall_at));
+                } else if slot.rest.is_some() && !mem::replace(&mut slot.due, true) {
+                    self.due.push_back(seat.slot);
                 }
             }
         }

@@ -1,5 +1,6 @@
 use std::task::Waker;
 
+use super::rest::Rest;
 use crate::replay::Replay;
 
 /// A time that never comes.
@@ -25,6 +26,10 @@ pub(crate) struct Slot {
     pub(crate) end_at: u64,
     /// When it counts as stalled; set while it has something to take and does not ask.
     pub(crate) stall_at: u64,
+    /// What it left with its shard, which writes to it meanwhile.
+    pub(crate) rest: Option<Rest>,
+    /// Waits for its turn to be written to.
+    pub(crate) due: bool,
     /// Waits for its turn to read a page.
     pub(crate) queued: bool,
     /// The page of the journal that it waits for or writes. It is here so that it can be taken from a stream that never
@@ -44,6 +49,8 @@ impl Slot {
             lease_at: NEVER,
             end_at: NEVER,
             stall_at: NEVER,
+            rest: None,
+            due: false,
             queued: false,
             page: None,
             places,
@@ -59,7 +66,12 @@ impl Slot {
 
     /// Whether something is to be done about it, at `now` and at `wall`.
     pub(crate) fn is_due(&self, now: u64, wall: u64) -> bool {
-        now >= self.heartbeat_at.min(self.resume_at).min(self.end_at) || wall >= self.lease_at
+        now >= self.heartbeat_at || self.has_news(now, wall)
+    }
+
+    /// Whether it is something else than a heartbeat.
+    pub(crate) fn has_news(&self, now: u64, wall: u64) -> bool {
+        now >= self.resume_at.min(self.end_at) || wall >= self.lease_at
     }
 
     /// Whether it waits for something else than pushes: for its page of the journal, for its turn to read one, or for a

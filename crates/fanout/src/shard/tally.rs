@@ -1,8 +1,6 @@
-use std::time::SystemTime;
+use pushgate_model::Seq;
 
-use pushgate_model::Timestamp;
-
-use crate::FanoutMetrics;
+use crate::{FanoutMetrics, tail::Look};
 
 /// Lags that are kept before they are told; in memory 8 bytes each.
 const LAGS: usize = 256;
@@ -14,19 +12,32 @@ pub(crate) struct Tally {
     deliveries: u64,
     replayed: u64,
     lags: Vec<f64>,
+    /// The position of the last push whose lag is known.
+    last: Seq,
     journal_failing: bool,
 }
 
 impl Tally {
     pub(crate) fn new(metrics: FanoutMetrics) -> Self {
-        Self { metrics, deliveries: 0, replayed: 0, lags: Vec::with_capacity(LAGS), journal_failing: false }
+        Self {
+            metrics,
+            deliveries: 0,
+            replayed: 0,
+            lags: Vec::with_capacity(LAGS),
+            last: Seq::ZERO,
+            journal_failing: false,
+        }
     }
 
-    /// Pushes were handed over from the tail, the first of them of this age.
-    pub(crate) fn live(&mut self, count: u32, received_at: Timestamp) {
-        self.deliveries += u64::from(count);
-        let millis = Timestamp::from(SystemTime::now()).as_millis().saturating_sub(received_at.as_millis());
-        self.lags.push(millis as f64 / 1_000.0);
+    /// A piece was handed over from the tail, at `wall` milliseconds of the wall clock. Streams of a tenant move together: its
+    /// lag counts once for all that take the same one after the other.
+    pub(crate) fn wrote(&mut self, piece: &Look<'_>, wall: u64) {
+        self.deliveries += u64::from(piece.count);
+        if self.last == piece.last {
+            return;
+        }
+        self.last = piece.last;
+        self.lags.push(wall.saturating_sub(piece.received_at.as_millis()) as f64 / 1_000.0);
         if self.lags.len() >= LAGS {
             self.tell_lags();
         }

@@ -7,6 +7,7 @@ use super::{
     slot::{AT_ONCE, NEVER, Places, Slot},
     told::Told,
 };
+use crate::FanoutConfig;
 
 /// How late the clock may beat, in milliseconds, before its thread counts as one that stood still. Streams are not
 /// blamed for what they could not ask for in that time.
@@ -24,7 +25,15 @@ impl Core {
         for slot in self.slots.iter_mut() {
             slot.stall_at = slot.stall_at.saturating_add(forgiven);
             stalled |= slot.has_stalled(now);
-            if slot.is_due(now, wall) {
+            if let Some(rest) = &mut slot.rest {
+                rest.tell();
+            }
+            if !slot.is_due(now, wall) {
+                continue;
+            }
+            if !slot.has_news(now, wall) && slot.comment() {
+                slot.heartbeat_at = heartbeat_at(now, &self.shared.config, &mut self.rng);
+            } else {
                 self.woken.extend(slot.wake(stall_at));
             }
         }
@@ -176,15 +185,19 @@ impl Core {
         }
     }
 
-    /// Between 94 and 103 % of the interval from now. A beat of a thirtieth of it, on either side, stays within 10 %.
     pub(super) fn heartbeat_at(&mut self) -> u64 {
-        let millis = self.shared.config.heartbeat.as_millis() as u64;
-        self.now + (millis * self.rng.u64(9_400..=10_300) / 10_000).max(1)
+        heartbeat_at(self.now, &self.shared.config, &mut self.rng)
     }
 
     pub(super) fn stall_at(&self) -> u64 {
         self.now.saturating_add(self.shared.config.stall_timeout.as_millis() as u64)
     }
+}
+
+/// Between 94 and 103 % of the interval from `now`. A beat of a thirtieth of it, on either side, stays within 10 %.
+pub(super) fn heartbeat_at(now: u64, config: &FanoutConfig, rng: &mut fastrand::Rng) -> u64 {
+    let millis = config.heartbeat.as_millis() as u64;
+    now + (millis * rng.u64(9_400..=10_300) / 10_000).max(1)
 }
 
 /// What a drain asks of a stream.

@@ -93,3 +93,10 @@ fn a_removal_drops_what_was_to_be_told() {
     pass(&mut world, 0);
     assert_eq!(told(&world, 1), ["waiting", "waiting"]);
 }
+
+directly!(
+    a_break_that_heals_within_a_second_is_told_to_nobody,
+    a_break_that_lasts_is_told_once_and_its_end_at_once,
+    the_first_status_is_told_at_once,
+    a_removal_drops_what_was_to_be_told,
+);

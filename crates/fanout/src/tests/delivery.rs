@@ -181,3 +181,11 @@ fn pushes_of_a_name_that_returned_are_not_told_by_a_stream_of_the_old_one() {
     assert_eq!(of_a, [(tenant("a"), seq(before), seq(before + 1))]);
     check_ranges(&world, &world.streams[0]);
 }
+
+directly!(
+    what_was_written_is_told,
+    nothing_is_told_that_was_not_written_though_tenants_go_and_return,
+    ranges_of_a_stream_follow_one_another_and_begin_where_it_starts,
+    a_replay_after_a_while_tells_it_again,
+    pushes_of_a_name_that_returned_are_not_told_by_a_stream_of_the_old_one,
+);

@@ -88,3 +88,10 @@ fn a_second_drain_makes_them_hurry() {
     assert_eq!(count_ended(&world), 10);
     assert!((0..10).all(|index| world.names(index) == ["open", "shutdown"]), "nobody is told twice");
 }
+
+directly!(
+    streams_are_told_at_once_and_end_over_the_whole_time,
+    a_stream_goes_on_until_it_ends,
+    whoever_comes_during_a_drain_is_told_and_ends_at_once,
+    a_second_drain_makes_them_hurry,
+);

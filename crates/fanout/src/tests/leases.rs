@@ -159,3 +159,12 @@ fn a_recheck_reaches_a_shard_that_was_behind() {
     world.settle();
     assert_eq!(world.names(0).last(), Some(&"auth-expired"));
 }
+
+directly!(
+    an_idle_stream_is_told_half_a_minute_before_and_ends_at_its_time,
+    a_short_lease_is_told_right_after_open,
+    no_push_follows_the_end_between_two_beats,
+    a_wall_clock_that_is_set_decides,
+    revoking_ends_those_that_rest_on_it_and_leaves_others,
+    a_recheck_reaches_a_shard_that_was_behind,
+);

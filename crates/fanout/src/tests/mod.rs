@@ -1,5 +1,19 @@
 //! What several units together must hold.
 
+/// The same tests, with streams that their shard writes to.
+macro_rules! directly {
+    ($($test:ident),+ $(,)?) => {
+        mod directly {
+            $(
+                #[test]
+                fn $test() {
+                    crate::tests::world::directly(super::$test);
+                }
+            )+
+        }
+    };
+}
+
 mod blips;
 mod delivery;
 mod drains;
@@ -9,6 +23,7 @@ mod leases;
 mod listing;
 mod pages;
 mod rates;
+mod rest;
 mod seam;
 mod stalls;
 mod streams;

@@ -403,3 +403,14 @@ fn a_name_that_returns_after_a_removal_has_its_history() {
     world.settle();
     check_settled(&world, &world.streams[1]);
 }
+
+directly!(
+    streams_have_no_gap_no_duplicate_and_one_order,
+    what_was_under_way_for_an_earlier_channel_does_not_reach_its_successor,
+    a_tenant_that_lost_nothing_keeps_its_tail_through_an_overflow,
+    what_was_told_is_not_told_again,
+    many_replays_get_small_pages_and_all_arrive,
+    a_tenant_named_twice_counts_once,
+    after_the_farewell_of_a_tenant_none_of_its_pushes_follows,
+    a_name_that_returns_after_a_removal_has_its_history,
+);

@@ -147,3 +147,9 @@ fn a_stalled_stream_resumes_where_it_stood() {
     world.settle();
     assert_eq!(world.names(1).iter().filter(|name| **name == "message").count(), 22 - written);
 }
+
+directly!(
+    a_stream_that_has_everything_waits_for_ever,
+    a_slow_stream_that_moves_stays,
+    a_stalled_stream_resumes_where_it_stood,
+);

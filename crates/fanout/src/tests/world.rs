@@ -1,6 +1,8 @@
 use std::{
+    cell::{Cell, RefCell},
     collections::{HashMap, VecDeque},
     future::Future,
+    io, mem,
     pin::{Pin, pin},
     rc::Rc,
     sync::{
@@ -23,7 +25,7 @@ use super::{
     seq, tenant,
 };
 use crate::{
-    DeliverySink, FanoutConfig, Lease, Peer, Resume, Shard, Subscribe, Subscriber,
+    DeliverySink, FanoutConfig, FrameSink, Lease, Peer, Resume, Shard, Subscribe, Subscriber,
     dispatch::Dispatcher,
     fanout::Shared,
     message::{Command, Message},
@@ -53,6 +55,17 @@ pub(super) struct World {
     pub(super) wall: Arc<AtomicU64>,
 }
 
+thread_local! {
+    /// Whether streams that subscribe are written to by their shard.
+    static DIRECT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a test with streams that their shard writes to.
+pub(super) fn directly(test: impl FnOnce()) {
+    DIRECT.set(true);
+    test();
+}
+
 /// A range that was told as delivered: of a tenant, above the first position, up to and with the second.
 pub(super) type Range = (TenantId, Seq, Seq);
 
@@ -76,9 +89,47 @@ pub(super) struct TestStream {
     pub(super) events: Vec<(Event, Seq)>,
     /// What was told because of this stream, with how many of its events had been written before.
     pub(super) delivered: Vec<(Range, usize)>,
-    /// Written so far, comments included.
+    written: Written,
+    /// Yielded so far, comments included.
     bytes: u64,
     pub(super) ended: bool,
+}
+
+/// Where a stream's bytes go: whole frames are taken out as events.
+#[derive(Clone, Default)]
+struct Written(Rc<RefCell<Vec<u8>>>);
+
+impl Written {
+    fn add(&self, bytes: &[u8]) {
+        self.0.borrow_mut().extend_from_slice(bytes);
+    }
+
+    /// Whole events so far.
+    fn events(&self) -> Vec<Event> {
+        let mut bytes = self.0.borrow_mut();
+        let end = bytes.windows(2).rposition(|two| two == b"\n\n").map_or(0, |at| at + 2);
+        let whole: Vec<u8> = bytes.drain(..end).collect();
+        if whole.is_empty() { Vec::new() } else { parse(&whole) }
+    }
+}
+
+/// Takes all, a part, or nothing for now.
+struct TestSink {
+    written: Written,
+    dice: RefCell<fastrand::Rng>,
+}
+
+impl FrameSink for TestSink {
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut dice = self.dice.borrow_mut();
+        let taken = match dice.u8(0..4) {
+            0 => return Err(io::ErrorKind::WouldBlock.into()),
+            1 => dice.usize(1..=bytes.len()),
+            _ => bytes.len(),
+        };
+        self.written.add(&bytes[..taken]);
+        Ok(taken)
+    }
 }
 
 struct Flag(AtomicBool);
@@ -192,16 +243,63 @@ impl World {
 
     /// Lets a shard take at most so many messages.
     pub(super) fn receive(&mut self, shard: usize, messages: usize) {
+        let mut more = self.receive_and_serve(shard, messages);
+        while more {
+            more = self.shards[shard].0.serve();
+        }
+        self.collect();
+    }
+
+    /// Lets a shard take at most so many messages, and serve streams at rest for one turn. Says whether there are more.
+    pub(super) fn receive_and_serve(&mut self, shard: usize, messages: usize) -> bool {
         let (shard, inbox) = &mut self.shards[shard];
         let taken: Vec<_> = std::iter::from_fn(|| inbox.try_recv().ok()).take(messages).collect();
         shard.receive_at(taken.into_iter(), self.now);
+        shard.serve()
+    }
+
+    /// What was told as delivered and not noted with a stream.
+    pub(super) fn take_told(&mut self) -> Vec<Range> {
+        mem::take(&mut *self.sink.0.lock().unwrap())
+    }
+
+    /// Notes what shards wrote by themselves. What they told because of it must have been written to some stream.
+    fn collect(&mut self) {
+        for index in 0..self.streams.len() {
+            let trimmed = self.trimmed_of(index);
+            let stream = &mut self.streams[index];
+            stream.events.extend(stream.written.events().into_iter().map(|event| (event, trimmed)));
+        }
+        if !DIRECT.get() {
+            return;
+        }
+        for range in self.take_told() {
+            let (tenant, after, upto) = &range;
+            let kept = |at: Seq| at > *after && at <= *upto && self.trimmed.get(tenant).is_none_or(|upto| at > *upto);
+            let all: Vec<_> = self.commits.iter().filter(|(of, at)| of == tenant && kept(*at)).collect();
+            let has = |stream: &TestStream, at: Seq| {
+                let mut pushes = stream.events.iter().filter(|(event, _)| event.is_push());
+                pushes.any(|(event, _)| event.seq() == at.get())
+            };
+            let stream = self.streams.iter_mut().find(|stream| all.iter().all(|(_, at)| has(stream, *at)));
+            let stream = stream.unwrap_or_else(|| panic!("{range:?} was told and not written"));
+            let written = stream.events.len();
+            stream.delivered.push((range, written));
+        }
+    }
+
+    fn trimmed_of(&self, index: usize) -> Seq {
+        let tenants = self.streams[index].request.tenants.iter();
+        tenants.filter_map(|tenant| self.trimmed.get(tenant)).max().copied().unwrap_or_default()
     }
 
     pub(super) fn beat(&mut self, millis: u64) {
         self.now += millis;
         for (shard, _) in &self.shards {
             shard.beat_at(self.now);
+            while shard.serve() {}
         }
+        self.collect();
     }
 
     pub(super) fn subscribe(&mut self, shard: usize, tenants: &[&str], resume: Resume) {
@@ -209,15 +307,34 @@ impl World {
     }
 
     pub(super) fn subscribe_for(&mut self, shard: usize, tenants: &[&str], resume: Resume, lease: Lease) {
+        self.subscribe_to(shard, (tenants, resume), lease, None);
+    }
+
+    /// A stream whose shard writes to this sink; without one as [`directly`] has it.
+    pub(super) fn subscribe_to(
+        &mut self,
+        shard: usize,
+        (tenants, resume): (&[&str], Resume),
+        lease: Lease,
+        sink: Option<Rc<dyn FrameSink>>,
+    ) {
         let tenants = tenants.iter().map(|id| tenant(id)).collect();
         let request = Subscribe { tenants, resume, peer: Peer::default(), lease };
+        let mut subscriber = self.shards[shard].0.subscribe(request.clone());
+        let written = Written::default();
+        let dice = RefCell::new(fastrand::Rng::with_seed(self.streams.len() as u64));
+        let test = || DIRECT.get().then(|| Rc::new(TestSink { written: written.clone(), dice }) as Rc<dyn FrameSink>);
+        if let Some(sink) = sink.or_else(test) {
+            subscriber.attach(sink);
+        }
         self.streams.push(TestStream {
-            subscriber: Box::pin(self.shards[shard].0.subscribe(request.clone())),
+            subscriber: Box::pin(subscriber),
             flag: Arc::new(Flag(AtomicBool::new(true))),
             request,
             head: self.head(),
             events: Vec::new(),
             delivered: Vec::new(),
+            written,
             bytes: 0,
             ended: false,
         });
@@ -229,9 +346,11 @@ impl World {
 
     /// Polls a stream at most so many times, and only when it was woken. Says how many events it wrote.
     pub(super) fn poll(&mut self, index: usize, times: usize) -> usize {
-        let Some(stream) = self.streams.get_mut(index) else { return 0 };
-        let trimmed = stream.request.tenants.iter().filter_map(|tenant| self.trimmed.get(tenant)).max();
-        let trimmed = trimmed.copied().unwrap_or_default();
+        if index >= self.streams.len() {
+            return 0;
+        }
+        let trimmed = self.trimmed_of(index);
+        let stream = &mut self.streams[index];
         let waker = Waker::from(Arc::clone(&stream.flag));
         let before = stream.events.len();
         for _ in 0..times {
@@ -244,7 +363,10 @@ impl World {
             match polled {
                 Poll::Ready(Some(piece)) => {
                     stream.bytes += piece.len() as u64;
-                    stream.events.extend(parse(&piece).into_iter().map(|e| (e, trimmed)));
+                    // What a sink did not take of a piece begins anywhere.
+                    assert!(DIRECT.get() || stream.written.0.borrow().is_empty(), "only whole events are yielded");
+                    stream.written.add(&piece);
+                    stream.events.extend(stream.written.events().into_iter().map(|event| (event, trimmed)));
                 }
                 Poll::Ready(None) => stream.ended = true,
                 // It may be woken again from now on. A wake-up during the poll would be seen by the next one anyway.

@@ -27,6 +27,7 @@ fn public_document(mode: AuthMode, base_path: &str) -> Value {
         base_path: base_path.to_owned(),
         tls: None,
         head_timeout: Duration::ZERO,
+        hand_over: true,
         workers: 1,
         demo_page: false,
     };

@@ -153,48 +153,26 @@ impl Stream {
         Answer::head(std::str::from_utf8(&head).unwrap())
     }
 
-    /// Reads chunks until their text holds `needle`, and gives all of it.
+    /// Reads a stream until it holds `needle`, and gives all of it up to the end of that event.
     pub(crate) fn until(&mut self, needle: &str) -> String {
-        let mut text = String::new();
-        while !text.contains(needle) {
-            text.push_str(&self.chunk().unwrap_or_else(|| panic!("ended before {needle:?}: {text}")));
-        }
-        text
+        let end = loop {
+            let event_end = |text: &str| {
+                let at = text.find(needle)?;
+                Some(at + text[at..].find("\n\n")? + 2)
+            };
+            if let Some(end) = event_end(&String::from_utf8_lossy(&self.read)) {
+                break end;
+            }
+            assert!(self.more(), "ended before {needle:?}: {}", String::from_utf8_lossy(&self.read));
+        };
+        let rest = self.read.split_off(end);
+        String::from_utf8(std::mem::replace(&mut self.read, rest)).unwrap()
     }
 
-    /// Reads an answer without chunks until it holds `needle`, and gives all of it.
-    pub(crate) fn plain_until(&mut self, needle: &str) -> String {
-        while !String::from_utf8_lossy(&self.read).contains(needle) {
-            assert!(self.more(), "ended before {needle:?}");
-        }
-        String::from_utf8(std::mem::take(&mut self.read)).unwrap()
-    }
-
-    /// Reads an answer without chunks to its end.
-    pub(crate) fn plain_rest(&mut self) -> String {
+    /// Reads a stream to its end, which is that of the connection.
+    pub(crate) fn rest(&mut self) -> String {
         while self.more() {}
         String::from_utf8(std::mem::take(&mut self.read)).unwrap()
-    }
-
-    /// Reads a chunked answer to its end.
-    pub(crate) fn rest(&mut self) -> String {
-        std::iter::from_fn(|| self.chunk()).collect()
-    }
-
-    fn chunk(&mut self) -> Option<String> {
-        let line_end = loop {
-            if let Some(at) = self.read.windows(2).position(|bytes| bytes == b"\r\n") {
-                break at;
-            }
-            assert!(self.more(), "the connection ended between two chunks");
-        };
-        let size = usize::from_str_radix(std::str::from_utf8(&self.read[..line_end]).unwrap(), 16).unwrap();
-        while self.read.len() < line_end + 2 + size + 2 {
-            assert!(self.more(), "the connection ended within a chunk");
-        }
-        let chunk = String::from_utf8(self.read[line_end + 2..line_end + 2 + size].to_vec()).unwrap();
-        self.read.drain(..line_end + 2 + size + 2);
-        (size > 0).then_some(chunk)
     }
 
     fn more(&mut self) -> bool {

@@ -1,6 +1,7 @@
 //! The real listeners and fan-out on a journal in memory.
 
 use std::{
+    cell::Cell,
     net::SocketAddr,
     sync::Arc,
     thread::{self, JoinHandle},
@@ -246,6 +247,17 @@ impl Drop for Gateway {
     }
 }
 
+thread_local! {
+    /// Whether streams stay with the framework.
+    static KEPT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a test with streams that stay with the framework.
+pub(crate) fn kept(test: impl FnOnce()) {
+    KEPT.set(true);
+    test();
+}
+
 /// On loopback, free ports, one worker.
 pub(crate) fn config() -> HttpConfig {
     let bind = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -256,6 +268,7 @@ pub(crate) fn config() -> HttpConfig {
             base_path: String::new(),
             tls: None,
             head_timeout: Duration::from_secs(10),
+            hand_over: !KEPT.get(),
             workers: 1,
             demo_page: false,
         },

@@ -26,7 +26,7 @@ fn assert_refused(gateway: &Gateway, path: &str, limit: &str) {
     let before = refused(gateway, limit);
     let (mut browser, head) = Stream::events(gateway.public, path, &[EVENTS]);
     assert_eq!((head.status, head.header("content-type")), (200, Some("text/event-stream")), "{limit}");
-    let text = browser.plain_rest();
+    let text = browser.rest();
     let retry: u64 = text.strip_prefix("retry: ").unwrap().trim_end().parse().unwrap();
     assert!((1_000..=5_000).contains(&retry), "{text}");
     let other = get(gateway.public, path, &["Accept: */*"]);
@@ -155,3 +155,9 @@ fn a_token_has_its_own_limit_and_a_used_ticket_is_not_lost_on_it() {
     assert!(by_ticket.header("set-cookie").is_some(), "a browser comes back by its cookie: {by_ticket:?}");
     assert_eq!(refused(&gateway, "streams_per_token"), 2);
 }
+
+kept!(
+    each_limit_refuses_in_two_ways_and_frees_its_places,
+    a_reload_changes_limits_and_leaves_streams,
+    a_token_has_its_own_limit_and_a_used_ticket_is_not_lost_on_it,
+);

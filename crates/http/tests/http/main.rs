@@ -2,6 +2,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+/// The same tests, with streams that stay with the framework, as those over TLS do.
+macro_rules! kept {
+    ($($test:ident),+ $(,)?) => {
+        mod kept {
+            $(
+                #[test]
+                fn $test() {
+                    crate::gateway::kept(super::$test);
+                }
+            )+
+        }
+    };
+}
+
 mod addresses;
 mod admin;
 mod auth;
@@ -9,6 +23,7 @@ mod client;
 mod client_js;
 mod cors;
 mod demo;
+mod direct;
 mod errors;
 mod gateway;
 mod history;

@@ -17,16 +17,27 @@ fn http_1_0_gets_a_body_that_the_end_of_the_connection_ends() {
     let answer = raw(gateway.public, b"GET /tenants/acme/pushes HTTP/1.0\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.0 200 OK\r\n") && answer.ends_with("\"next\":null}"), "{answer}");
 
-    let mut stream = Stream::with(gateway.public, "GET /events/acme HTTP/1.0\r\n\r\n");
-    let head = stream.head();
+    let head = Stream::with(gateway.public, "GET /events/acme HTTP/1.0\r\n\r\n").head();
     assert_eq!((head.status, head.header("transfer-encoding")), (200, None));
-    let begin = stream.plain_until("event: open");
-    assert!(begin.starts_with(":ok\nretry: "), "no chunks: {begin}");
-    gateway.commit("acme", "p-1", None);
-    stream.plain_until("p-1");
-    gateway.lifecycle.set_draining();
-    gateway.fanout.drain(std::time::Duration::ZERO);
-    assert!(stream.plain_rest().contains("event: shutdown"));
+}
+
+#[test]
+fn the_end_of_a_plain_connection_ends_its_stream() {
+    for (version, connection) in [("1.0", None), ("1.1", Some("close"))] {
+        let gateway = Gateway::start();
+        let request = format!("GET /events/acme HTTP/{version}\r\nHost: a\r\nConnection: keep-alive\r\n\r\n");
+        let mut stream = Stream::with(gateway.public, &request);
+        let head = stream.head();
+        assert_eq!((head.status, head.header("connection")), (200, connection), "{version}");
+        assert_eq!((head.header("transfer-encoding"), head.header("content-length")), (None, None), "{version}");
+        let begin = stream.until("event: open");
+        assert!(begin.starts_with(":ok\nretry: "), "no chunks: {begin}");
+        gateway.commit("acme", "p-1", None);
+        stream.until("p-1");
+        gateway.fanout.drain(std::time::Duration::ZERO);
+        let end = stream.rest();
+        assert!(end.contains("event: shutdown") && end.ends_with("\n\n"), "{version}: {end}");
+    }
 }
 
 #[test]

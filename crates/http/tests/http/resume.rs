@@ -130,3 +130,5 @@ fn the_first_that_is_not_empty_counts() {
         assert_eq!(begin(&gateway, &format!("/events/acme{query}"), headers).1, expected, "{headers:?} {query}");
     }
 }
+
+kept!(a_cursor_leads_to_replay_or_to_a_gap_and_then_on, since_takes_a_time_a_cursor_or_earliest,);

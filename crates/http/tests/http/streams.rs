@@ -182,3 +182,13 @@ fn a_removed_tenant_ends_its_streams_and_is_no_content_until_its_name_returns() 
     gateway.commit("beta", "back-again", None);
     again.until("back-again");
 }
+
+kept!(
+    a_stream_has_the_headers_that_proxies_and_browsers_need,
+    a_commit_reaches_the_streams_that_carry_its_tenant,
+    a_cursor_is_read_from_header_and_query_in_their_order,
+    what_is_no_cursor_gets_a_gap_and_never_an_error,
+    a_stream_that_hung_up_is_gone,
+    a_drain_ends_streams_with_a_word_and_turns_others_away,
+    a_removed_tenant_ends_its_streams_and_is_no_content_until_its_name_returns,
+);

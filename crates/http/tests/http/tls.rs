@@ -134,6 +134,17 @@ fn http_1_1_works_over_tls() {
         let mut answer = String::new();
         timeout(DEADLINE, socket.read_to_string(&mut answer)).await.unwrap().unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\"next\":null}"), "{answer}");
+
+        let mut stream = connect(gateway.public, &certificate, b"http/1.1").await.unwrap();
+        stream.write_all(b"GET /events/acme HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        let mut begin = String::new();
+        while !begin.contains("event: open") {
+            let mut bytes = [0; 4096];
+            let read = timeout(DEADLINE, stream.read(&mut bytes)).await.unwrap().unwrap();
+            assert!(read > 0, "ended: {begin}");
+            begin.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
+        }
+        assert!(begin.contains("\r\ntransfer-encoding: chunked\r\n"), "{begin}");
     });
     let metrics = get(gateway.admin, "/metrics", &[]).body;
     assert!(metrics.contains("\npushgate_http_certificate_expiry_time_seconds 4070908800\n"), "{metrics}");

@@ -34,6 +34,7 @@ pub(super) fn read(section: &mut Section<'_>) -> Option<(PublicConfig, FanoutCon
         tls: tls?,
         head_timeout,
         stall_timeout: stall_timeout?,
+        hand_over: true,
         workers: or_cores(workers?),
         demo_page: false,
     };

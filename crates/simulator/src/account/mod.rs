@@ -19,6 +19,7 @@ use crate::{
     content::NewPush,
     faults::Faults,
     ledger::{Ledger, PushStatus},
+    load::Flow,
     queue::Redelivery,
     slot::{Ending, SocketSnapshot},
     stats::Stats,
@@ -166,6 +167,22 @@ impl Account {
         state.wake_newest();
     }
 
+    /// Makes up to `count` pushes of a load, as many as it has for this account now, and answers how many.
+    pub(crate) fn feed(&self, flow: &Arc<Flow>, count: u64) -> u64 {
+        let mut state = self.lock();
+        let made = state.feed(flow, count, self.stats.pending.load(Relaxed));
+        self.made(made, &mut state);
+        made as u64
+    }
+
+    fn made(&self, count: usize, state: &mut State) {
+        if count > 0 {
+            self.stats.pushes.fetch_add(count as u64, Relaxed);
+            self.stats.pending.fetch_add(count, Relaxed);
+            state.wake_newest();
+        }
+    }
+
     /// The gateway answered a push. The first answer counts.
     pub(crate) fn answer(&self, id: &PushId, answer: Answer) {
         let mut state = self.lock();
@@ -186,7 +203,9 @@ impl Account {
         // Under the lock, so that a push is always either pending or in the ledger.
         let answered = self.status(id.clone(), settled.attempts, settled.sent_at);
         self.ledger.record(&answered, answer, SystemTime::now().into());
-        self.stats.pending.fetch_sub(1, Relaxed);
+        let pending = self.stats.pending.fetch_sub(1, Relaxed) - 1;
+        let made = state.load_answered(&settled.push, pending);
+        self.made(made, &mut state);
     }
 
     /// Redelivery, pings, and the ends of sockets that are silent or never answer.

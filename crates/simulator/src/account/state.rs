@@ -7,7 +7,9 @@ use super::{
     outbox::{Outbox, Written},
 };
 use crate::{
+    content::NewPush,
     faults::Faults,
+    load::{Flow, Lane},
     queue::Queue,
     refusal::Handshakes,
     slot::{Ending, Slot},
@@ -28,6 +30,8 @@ pub(super) struct State {
     pub(super) most_sockets: usize,
     pub(super) acks: u64,
     pub(super) nacks: u64,
+    /// Its part in the last load that had pushes for it.
+    lane: Option<Lane>,
     outbox: Outbox,
     next_socket: u64,
 }
@@ -88,6 +92,33 @@ impl State {
             written.ends_socket = true;
         }
         Some(written)
+    }
+
+    /// Makes up to `count` pushes of a load, as many as it has for this account now, and answers how many; `pending`
+    /// are those without an answer over all accounts.
+    pub(super) fn feed(&mut self, flow: &Arc<Flow>, count: u64, pending: usize) -> usize {
+        let lane = match &mut self.lane {
+            Some(lane) if lane.is_of(flow) => lane,
+            other => other.insert(Lane::new(flow)),
+        };
+        let before = self.queue.len();
+        while ((self.queue.len() - before) as u64) < count {
+            let waiting = self.queue.len();
+            let Some(push) = lane.next_push((waiting, pending + waiting - before)) else { break };
+            self.queue.add(push);
+        }
+        self.queue.len() - before
+    }
+
+    /// Counts an answer for the load that the push is of, and makes those that it asks for.
+    pub(super) fn load_answered(&mut self, push: &NewPush, pending: usize) -> usize {
+        match &self.lane {
+            Some(lane) if lane.on_answer(push) => {
+                let flow = lane.flow().clone();
+                self.feed(&flow, u64::MAX, pending)
+            }
+            _ => 0,
+        }
     }
 
     /// Does what time does, and answers how many sockets it ended.

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 
-pub(crate) use self::{load::StartLoad, push::NewPushes};
+pub use self::load::Load;
+pub(crate) use self::{load::MAX_CREDIT, push::NewPushes};
 use crate::{
     account::Account,
     chaos::StartChaos,
@@ -31,7 +32,7 @@ pub(crate) enum Action {
     /// Sends a hostile frame on the newest socket.
     Frame(Frame),
     /// Starts a load.
-    Load(StartLoad),
+    Load(Load),
     /// Starts chaos.
     Chaos(StartChaos),
     /// Ends chaos.

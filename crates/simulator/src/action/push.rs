@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use crate::{
     account::Account,
-    content::{Content, NewPush, fresh_id},
-    job::{Job, Progress, now_text},
+    content::{Content, NewPush, fresh_id, now_text},
+    job::{Job, Progress},
     problem::Problem,
     service::Service,
 };

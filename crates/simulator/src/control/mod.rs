@@ -60,7 +60,13 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(resource("/control/pushes").route(web::delete().to(pushes::forget)))
         .service(resource("/control/pushes/{push}").route(web::get().to(pushes::show)))
         .service(resource("/control/answers").route(web::get().to(answers::export)))
-        .service(resource("/control/load").route(web::get().to(load::show)).route(web::post().to(load::start)))
+        .service(
+            resource("/control/load")
+                .route(web::get().to(load::show))
+                .route(web::post().to(load::start))
+                .route(web::delete().to(load::end)),
+        )
+        .service(resource("/control/load/credit").route(web::post().to(load::credit)))
         .service(resource("/control/stats").route(web::get().to(stats)));
 }
 

@@ -7,7 +7,7 @@ use super::{
     parse::{Keys, Mistakes},
 };
 use crate::{
-    action::{Action, NewPushes, StartLoad, Target},
+    action::{Action, Load, NewPushes, Target},
     chaos::StartChaos,
     config::is_account_id,
     cut::Cut,
@@ -145,7 +145,7 @@ fn action(name: &str, target: Option<&Target>, keys: Keys<'_>, mistakes: &mut Mi
         "cut" => keys.rest::<Cut>(mistakes).map(|cut| (cut.mistake("close"), Action::Cut(cut))),
         "faults" => keys.rest::<Faults>(mistakes).map(|faults| (faults.mistake(), Action::Faults(Arc::new(faults)))),
         "frame" => keys.rest::<Frame>(mistakes).map(|frame| (frame.mistake(), Action::Frame(frame))),
-        "load" => keys.rest::<StartLoad>(mistakes).map(|load| {
+        "load" => keys.rest::<Load>(mistakes).map(|load| {
             let load = load.with_accounts(which);
             (load.mistake(), Action::Load(load))
         }),

@@ -8,6 +8,7 @@ mod control;
 mod deliveries;
 mod frames;
 mod handshakes;
+mod load;
 mod raw;
 mod scenario;
 mod sockets;

@@ -1,12 +1,12 @@
 use super::*;
 use crate::raw_server::{RawServer, STAY_OPEN, run};
 
-/// The response of a stream that ends after this text.
+/// The response of a stream that ends, or breaks off, with its connection after this text.
 fn ends(text: &str) -> String {
-    breaks(text) + "0\r\n\r\n"
+    format!("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nConnection: close\r\n\r\n{text}")
 }
 
-/// The response of a stream that breaks off after this text.
+/// The same in chunks, of which the last one does not come.
 fn breaks(text: &str) -> String {
     let head =
         "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -15,7 +15,7 @@ fn breaks(text: &str) -> String {
 
 /// The response of a stream that stays open after this text.
 fn stays(text: &str) -> String {
-    breaks(text) + STAY_OPEN
+    ends(text) + STAY_OPEN
 }
 
 fn follow(server: &RawServer) -> EventStream {
@@ -54,17 +54,18 @@ fn an_ended_stream_resumes_from_its_last_event() {
     run(async {
         let server = RawServer::start([
             &breaks("id: e-1\ndata: a\n\nid: e-2\ndata: cut off"),
-            &ends("data: b\n\n"),
-            &stays("data: c\n\n"),
+            &(breaks("data: b\n\n") + "0\r\n\r\n"),
+            &ends("data: c\n\nid: e-3\ndata: cut off"),
+            &stays("data: d\n\n"),
         ]);
         let mut stream = follow(&server);
         let mut seen = Vec::new();
-        for _ in 0..3 {
+        for _ in 0..4 {
             seen.push(next_event(&mut stream).await.data);
         }
-        assert_eq!(seen, ["a", "b", "c"]);
+        assert_eq!(seen, ["a", "b", "c", "d"]);
         assert!(!server.request().to_lowercase().contains("last-event-id"));
-        for _ in 0..2 {
+        for _ in 0..3 {
             assert!(server.request().to_lowercase().contains("\r\nlast-event-id: e-1\r\n"));
         }
     });
