@@ -77,6 +77,8 @@ pub struct Subscriber {
     /// What was trimmed up to here was told by a `gap`.
     told: Seq,
     source: Source,
+    /// Whether the tail has more for it than it took last.
+    far: bool,
     meter: Meter,
     phase: Phase,
 }
@@ -149,6 +151,7 @@ impl Subscriber {
             handed: 0,
             told: Seq::ZERO,
             source: Source::Tail,
+            far: false,
             meter: Meter::default(),
             phase,
         }
@@ -223,7 +226,10 @@ impl Subscriber {
         match &mut self.phase {
             Phase::Tail => self.tail(),
             Phase::Reading(..) => self.read(cx),
-            Phase::Writing => Poll::Ready(self.write()),
+            Phase::Writing => {
+                ready!(self.long());
+                Poll::Ready(self.write())
+            }
             Phase::Opening(_) => self.open(cx),
             Phase::Pausing(until) => {
                 let until = *until;
@@ -289,21 +295,32 @@ impl Subscriber {
         }
     }
 
+    /// Waits until it may do a long write.
+    fn long(&self) -> Poll<()> {
+        if self.shard.may_write_long(self.slot) { Poll::Ready(()) } else { Poll::Pending }
+    }
+
     fn tail(&mut self) -> Poll<Step> {
+        if self.far {
+            ready!(self.long());
+        }
         let mut core = self.shard.core();
         match core.take(&self.members, self.cursor) {
             Take::Piece(piece) => {
                 self.cursor = piece.last;
                 self.source = Source::Tail;
+                self.far = core.has_more(&self.members, self.cursor);
                 let wall = self.shard.shared().wall.now().as_millis();
                 core.tally.wrote(&piece.look(), wall);
                 Poll::Ready(Step::Write(piece.bytes))
             }
             Take::Nothing => {
                 self.source = Source::Tail;
+                self.far = false;
                 Poll::Pending
             }
             Take::Behind(upto) => {
+                self.far = false;
                 if let Some(until) = self.meter.wait(core.now()) {
                     core.pause(self.slot, until);
                     self.phase = Phase::Pausing(until);
@@ -349,7 +366,7 @@ impl Subscriber {
 
     /// Leaves it to the shard to write what comes next.
     fn rest(&mut self) {
-        if let (Phase::Tail, Members::One(member)) = (&self.phase, &self.members)
+        if let (Phase::Tail, Members::One(member), false) = (&self.phase, &self.members, self.far)
             && let Some(sink) = self.sink.take()
         {
             let rest = Rest::new(sink, Arc::clone(&self.record), &self.lease, (member.channel, self.cursor));
