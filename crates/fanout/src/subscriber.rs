@@ -77,7 +77,7 @@ pub struct Subscriber {
     /// What was trimmed up to here was told by a `gap`.
     told: Seq,
     source: Source,
-    /// Whether the tail has more for it than it took last.
+    /// Whether the tail has more for it than it took last, or something to begin with.
     far: bool,
     meter: Meter,
     phase: Phase,

@@ -1,6 +1,6 @@
 //! Streams that have much to write take turns, and those that are live come between.
 
-use super::{seam::tiny, world::World};
+use super::{seam::tiny, seq, world::World};
 use crate::{FanoutConfig, Resume, shard::LONG_WRITES};
 
 /// Streams of `a` that are several pieces behind in the tail, and have written the first of them.
@@ -73,6 +73,31 @@ fn a_stream_that_waits_for_a_long_write_is_not_woken_by_pushes_and_gets_all() {
         let seqs: Vec<_> = stream.events.iter().filter(|(e, _)| e.is_push()).map(|(e, _)| e.seq()).collect();
         assert!(seqs.len() == 31 && seqs.is_sorted() && seqs.last() == Some(&head));
     }
+}
+
+#[test]
+fn whoever_comes_back_to_a_tail_that_has_more_waits_for_its_turn_from_the_beginning() {
+    let mut world = far_behind(1);
+    world.long_by_hand = false;
+    world.settle();
+    world.long_by_hand = true;
+    let head = world.head();
+    for _ in 0..2 * LONG_WRITES {
+        world.subscribe(0, &["a"], Resume::After(world.cursor(seq(head.get() - 1))));
+        world.subscribe(0, &["a"], Resume::After(world.cursor(head)));
+    }
+    for index in 1..world.streams.len() {
+        world.poll(index, usize::MAX);
+    }
+    let behind: Vec<_> = (1..world.streams.len()).step_by(2).collect();
+    let done = |world: &World| behind.iter().filter(|&&index| world.names(index) == ["open", "message"]).count();
+    assert_eq!(done(&world), LONG_WRITES);
+    world.receive_and_serve(0, 0);
+    assert_eq!(woken(&world), behind[LONG_WRITES..], "those who have all wait for no turn");
+    for &index in &behind {
+        world.poll(index, usize::MAX);
+    }
+    assert_eq!(done(&world), behind.len());
 }
 
 #[test]
