@@ -56,7 +56,7 @@ pub(crate) struct Pages {
     config: FanoutConfig,
     /// Bytes of all pages that anybody holds.
     held: Arc<AtomicUsize>,
-    shelf: Mutex<Shelf>,
+    stock: Mutex<Stock>,
 }
 
 /// What a stream wants to read: pushes with `after < seq <= upto`.
@@ -69,7 +69,7 @@ pub(crate) struct Wanted {
 }
 
 #[derive(Default)]
-struct Shelf {
+struct Stock {
     /// How often something had left the log when what is here was read.
     removals: u64,
     /// When it was swept last, in milliseconds of the wall clock.
@@ -85,7 +85,7 @@ struct Shelf {
 struct Kept {
     tenants: Vec<TenantId>,
     page: Arc<FramedPage>,
-    /// When the shelf had been swept last, in milliseconds of the wall clock.
+    /// When the stock had been swept last, in milliseconds of the wall clock.
     since: u64,
 }
 
@@ -104,7 +104,7 @@ enum Found {
 impl Pages {
     pub(crate) fn new(log: Arc<Log>, config: &FanoutConfig) -> Arc<Self> {
         let encoder = Encoder::new(log.epoch.clone());
-        Arc::new(Self { log, encoder, config: config.clone(), held: Arc::default(), shelf: Mutex::default() })
+        Arc::new(Self { log, encoder, config: config.clone(), held: Arc::default(), stock: Mutex::default() })
     }
 
     /// A page that covers `wanted.after`.
@@ -120,26 +120,26 @@ impl Pages {
 
     /// Gives up what was kept for long, and what is not in the log any more. `now` is in milliseconds of the wall clock.
     pub(crate) fn sweep(&self, now: u64) {
-        let mut shelf = self.shelf(self.log.journal.removals());
-        shelf.now = now;
+        let mut stock = self.stock(self.log.journal.removals());
+        stock.now = now;
         // The clock may have been set back, which costs a read.
-        while shelf.kept.front().is_some_and(|kept| now < kept.since || now >= kept.since + KEEP) {
-            shelf.drop_oldest();
+        while stock.kept.front().is_some_and(|kept| now < kept.since || now >= kept.since + KEEP) {
+            stock.drop_oldest();
         }
     }
 
     fn find(self: &Arc<Self>, wanted: Wanted) -> Found {
         let removals = self.log.journal.removals();
-        let mut shelf = self.shelf(removals);
-        if let Some(page) = shelf.kept(&wanted) {
+        let mut stock = self.stock(removals);
+        if let Some(page) = stock.kept(&wanted) {
             return Found::Page(page);
         }
-        if let Some(read) = shelf.under_way(&wanted) {
+        if let Some(read) = stock.under_way(&wanted) {
             return Found::Read(read);
         }
         let read = Arc::clone(self).read(wanted.clone(), removals).boxed().shared();
         if let Some(weak) = read.downgrade() {
-            shelf.reads.push(UnderWay { tenants: wanted.tenants, after: wanted.after, read: weak });
+            stock.reads.push(UnderWay { tenants: wanted.tenants, after: wanted.after, read: weak });
         }
         Found::Read(read)
     }
@@ -157,15 +157,15 @@ impl Pages {
     }
 
     fn keep(&self, tenants: Vec<TenantId>, page: Arc<FramedPage>, removals: u64) {
-        let mut shelf = self.shelf(self.log.journal.removals());
-        if shelf.removals != removals {
+        let mut stock = self.stock(self.log.journal.removals());
+        if stock.removals != removals {
             return;
         }
-        shelf.bytes += page.size();
-        let since = shelf.now;
-        shelf.kept.push_back(Kept { tenants, page, since });
-        while shelf.bytes > self.config.replay_bytes / 2 || shelf.kept.len() > KEPT {
-            shelf.drop_oldest();
+        stock.bytes += page.size();
+        let since = stock.now;
+        stock.kept.push_back(Kept { tenants, page, since });
+        while stock.bytes > self.config.replay_bytes / 2 || stock.kept.len() > KEPT {
+            stock.drop_oldest();
         }
     }
 
@@ -182,14 +182,14 @@ impl Pages {
         }
     }
 
-    /// The shelf, without what was read before the last of so many removals.
-    fn shelf(&self, removals: u64) -> MutexGuard<'_, Shelf> {
-        // Under the lock things are only put or taken, so that a poisoned shelf is still whole.
-        let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
-        if shelf.removals < removals {
-            *shelf = Shelf { removals, now: shelf.now, ..Shelf::default() };
+    /// The stock, without what was read before the last of so many removals.
+    fn stock(&self, removals: u64) -> MutexGuard<'_, Stock> {
+        // Under the lock things are only put or taken, so that a poisoned stock is still whole.
+        let mut stock = self.stock.lock().unwrap_or_else(PoisonError::into_inner);
+        if stock.removals < removals {
+            *stock = Stock { removals, now: stock.now, ..Stock::default() };
         }
-        shelf
+        stock
     }
 
     /// Bytes of all pages that anybody holds.
@@ -201,12 +201,12 @@ impl Pages {
     /// How many pages are kept, and their bytes.
     #[cfg(test)]
     pub(crate) fn kept(&self) -> (usize, usize) {
-        let shelf = self.shelf(0);
-        (shelf.kept.len(), shelf.bytes)
+        let stock = self.stock(0);
+        (stock.kept.len(), stock.bytes)
     }
 }
 
-impl Shelf {
+impl Stock {
     fn kept(&self, wanted: &Wanted) -> Option<Arc<FramedPage>> {
         let fits = |kept: &&Kept| kept.page.covers(wanted.after) && kept.tenants == wanted.tenants;
         self.kept.iter().rev().find(fits).map(|kept| Arc::clone(&kept.page))
