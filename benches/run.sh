@@ -57,6 +57,7 @@ prove journal -- --seconds 3
 prove acks -- --tenants 1000 --step 3 --seconds 5
 prove acks --flood -- --flood --tenants 1000 --seconds 5
 prove resumers -- --subscribers 1000 --seconds 5
+prove replay -- --pushes 20000 --seconds 5 --within 20
 prove stalled -- --reading 200 --stalled 20 --before 10 --during 45
 prove hostile -- --slow-heads 500 --seconds 12 --burst 5
 prove restart -- --streams 500

@@ -122,6 +122,12 @@ impl<'a> Gateway<'a> {
         Ok((ended, spawned.elapsed()))
     }
 
+    /// The same with other rules for the new one.
+    pub(crate) fn restart_with(&mut self, rules: &GatewayRules) -> Result<()> {
+        fs::write(self.rig.file("gateway.toml"), config(self.rig, rules))?;
+        self.restart().map(drop)
+    }
+
     /// Files that it has open, sockets among them.
     pub(crate) fn open_files(&self) -> Result<usize> {
         self.process.open_files()

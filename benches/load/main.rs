@@ -34,6 +34,7 @@ mod process;
 mod push_line;
 mod reader;
 mod record;
+mod replay;
 mod report;
 mod restart;
 mod resumers;
@@ -97,6 +98,8 @@ enum Run {
     Soak(soak::SoakArgs),
     /// Thousands come back at once with old cursors, beside live streams
     Resumers(resumers::ResumersArgs),
+    /// A hundred want 100,000 stored pushes at once, beside live streams
+    Replay(replay::ReplayArgs),
     /// A hundred of a thousand subscribers stop reading: once they stay connected, once they are closed
     Stalled(stalled::StalledArgs),
     /// Half-open requests, connects and headers without end, beside live streams
@@ -146,6 +149,7 @@ fn run(cli: &Cli) -> Result<bool> {
         Run::Soak(args) => vec![soak::run(&rig, args)?],
         Run::Slow(args) => vec![slow::run(&rig, args)?],
         Run::Resumers(args) => vec![resumers::run(&rig, args)?],
+        Run::Replay(args) => vec![replay::run(&rig, args)?],
         Run::Hostile(args) => vec![hostile::run(&rig, args)?],
         Run::Restart(args) => vec![restart::run(&rig, args)?],
         Run::Stalled(args) => stalled::run(args, || Rig::new(&cli.pushgate, &parent))?,

@@ -12,7 +12,7 @@ pub struct FanoutConfig {
     /// nothing is skipped. 0 is no limit.
     pub replay_rate: usize,
     /// Bytes of frames that one worker thread keeps in its tails, of all tenants together. As much again may wait in
-    /// its inbox, and be held by its streams that read the journal.
+    /// its inbox.
     pub tail_bytes: usize,
     /// Bytes of frames that one tenant's tail may keep on one worker thread; the newest frame stays whatever its size.
     pub tail_bytes_per_tenant: usize,
@@ -21,9 +21,12 @@ pub struct FanoutConfig {
     pub inbox: usize,
     /// Bytes that are joined into one write; a single larger frame is written alone.
     pub joined_write: usize,
-    /// Pushes read from the journal at a time by one stream.
+    /// Bytes of frames that all pages of the journal have room for, of all threads: those that streams write, and at most
+    /// half as much that is kept for others. The less is left, the smaller a page; 8 KiB for each stream are the least.
+    pub replay_bytes: usize,
+    /// Pushes read from the journal at a time.
     pub replay_page: usize,
-    /// Bytes read from the journal at a time by one stream; less when many read.
+    /// Bytes of text read from the journal at a time; less when many pages are held.
     pub replay_page_bytes: usize,
 }
 
@@ -37,6 +40,7 @@ impl Default for FanoutConfig {
             tail_bytes_per_tenant: 2 << 20,
             inbox: 1024,
             joined_write: 64 << 10,
+            replay_bytes: 16 << 20,
             replay_page: 256,
             replay_page_bytes: 256 << 10,
         }

@@ -19,6 +19,7 @@ use crate::{
     log::Log,
     message::{Command, ShardId},
     outlet,
+    pages::Pages,
     queue::Queue,
     roster::Roster,
     wall::Wall,
@@ -52,6 +53,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: FanoutMetrics,
     pub(crate) roster: Roster,
     pub(crate) wall: Wall,
+    pub(crate) pages: Arc<Pages>,
     /// What `open` says of a tenant whose connection was never published.
     pub(crate) unpublished: TenantStatus,
     next_shard: AtomicUsize,
@@ -196,9 +198,11 @@ impl Shared {
         queue: Arc<Queue>,
         sink: Arc<dyn DeliverySink>,
     ) -> Self {
+        let log = Arc::new(Log::new(journal));
         Self {
+            pages: Pages::new(Arc::clone(&log), &config),
             config,
-            log: Arc::new(Log::new(journal)),
+            log,
             queue,
             sink,
             metrics: FanoutMetrics::default(),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use pushgate_model::{Epoch, Seq, StoredPush};
 
 /// What a frame holds beside a push's own texts: `id:`, `data:`, keys, quotes, times. Only a hint for allocation.
-const OVERHEAD: usize = 256;
+pub(crate) const OVERHEAD: usize = 256;
 
 /// A comment: keeps a line alive, browsers skip it.
 pub(crate) const COMMENT: Bytes = Bytes::from_static(b":\n\n");

@@ -1,6 +1,7 @@
 //! From a commit to every subscriber: one dispatch thread encodes each push once and posts it to the worker threads
 //! that have subscribers of its tenant; on its thread a [`Shard`] keeps the newest frames of those tenants, the tail,
-//! and a [`Subscriber`] is a cursor into it. Whoever is behind the tail reads the journal. Nothing here knows HTTP.
+//! and a [`Subscriber`] is a cursor into it. Whoever is behind the tail reads the journal, by pages
+//! that streams share (`pages`). Nothing here knows HTTP.
 //!
 //! There is no queue and no copy per subscriber, and no lock that two worker threads share on the way of a push.
 //!
@@ -16,12 +17,14 @@ mod dispatch;
 mod event;
 mod fanout;
 mod frame;
+mod framed_page;
 mod lease;
 mod log;
 mod message;
 mod meter;
 mod metrics;
 mod outlet;
+mod pages;
 mod peer;
 mod queue;
 mod record;

@@ -1,29 +1,23 @@
-use std::{sync::Arc, vec};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use pushgate_journal::Page;
-use pushgate_model::{Seq, StoredPush};
+use pushgate_model::Seq;
 
 use crate::{
     event::{self, Gap},
-    frame::Encoder,
+    framed_page::FramedPage,
 };
 
-/// A page of the journal on its way into one stream. It is encoded piece by piece, as the stream takes it.
+/// How far one stream is with a page of the journal, which others may write as well.
 #[derive(Debug, Default)]
 pub(crate) struct Replay {
     gap: Option<Gap>,
-    rows: vec::IntoIter<Arc<StoredPush>>,
-    /// A frame that did not fit into the last piece.
-    carry: Option<Carry>,
-    /// Where the stream stands once the page was taken.
+    page: Option<Arc<FramedPage>>,
+    /// The push that comes next, and the one before which the stream ends.
+    next: usize,
+    stop: usize,
+    /// Where the stream stands once all was taken.
     end: Seq,
-}
-
-#[derive(Debug)]
-struct Carry {
-    frame: Vec<u8>,
-    seq: Seq,
 }
 
 /// What the stream writes next.
@@ -37,16 +31,15 @@ pub(crate) struct ReplayPiece {
 }
 
 impl Replay {
-    /// `upto` is how far was asked for: a page that nothing cut short covers all up to there.
-    pub(crate) fn new(page: Page, upto: Seq, gap: Option<Gap>) -> Self {
-        let last = page.pushes.last().map(|push| push.seq);
-        let end = if page.more { last.unwrap_or_default() } else { upto };
-        Self { gap, rows: page.pushes.into_iter(), carry: None, end }
+    /// What of `page`, which covers `cursor`, the stream writes: no more than up to `upto`.
+    pub(crate) fn new(page: Arc<FramedPage>, cursor: Seq, upto: Seq, gap: Option<Gap>) -> Self {
+        let (next, stop) = (page.index_after(cursor), page.index_after(upto));
+        Self { gap, next, stop, end: page.end().min(upto), page: Some(page) }
     }
 
     /// Whether all was taken.
     pub(crate) fn is_done(&self) -> bool {
-        self.gap.is_none() && self.carry.is_none() && self.rows.len() == 0
+        self.gap.is_none() && self.next >= self.stop
     }
 
     /// Where the stream stands once all was taken.
@@ -55,70 +48,52 @@ impl Replay {
     }
 
     /// The next whole events, of at most `limit` bytes; a larger one alone.
-    pub(crate) fn piece(&mut self, encoder: &Encoder, limit: usize) -> Option<ReplayPiece> {
-        let mut buffer = Vec::new();
-        let (mut count, mut position) = (0, None);
+    pub(crate) fn piece(&mut self, limit: usize) -> Option<ReplayPiece> {
         if let Some(gap) = self.gap.take() {
+            let mut buffer = Vec::new();
             event::gap(&mut buffer, &gap);
+            return Some(ReplayPiece { bytes: buffer.into(), count: 0, position: None });
         }
-        while let Some(Carry { frame, seq }) = self.carry.take().or_else(|| self.encode(encoder)) {
-            if !buffer.is_empty() && buffer.len() + frame.len() > limit {
-                self.carry = Some(Carry { frame, seq });
-                break;
-            }
-            if buffer.is_empty() {
-                buffer = frame;
-            } else {
-                buffer.extend_from_slice(&frame);
-            }
-            count += 1;
-            position = Some(seq);
-        }
-        (!buffer.is_empty()).then(|| ReplayPiece { bytes: buffer.into(), count, position })
-    }
-
-    fn encode(&mut self, encoder: &Encoder) -> Option<Carry> {
-        let push = self.rows.next()?;
-        let mut frame = Vec::new();
-        encoder.push(&mut frame, &push);
-        Some(Carry { frame, seq: push.seq })
+        let page = self.page.as_ref()?;
+        let (bytes, count) = page.cut(self.next..self.stop, limit)?;
+        self.next += count;
+        Some(ReplayPiece { bytes, count: count as u32, position: page.seq(self.next - 1) })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use pushgate_journal::Page;
+
     use super::*;
     use crate::{
         event::GapReason,
+        frame::Encoder,
         tests::{push, seq},
     };
 
-    fn page(seqs: &[u64], more: bool) -> Page {
-        Page { pushes: seqs.iter().map(|&value| push("a", value)).collect(), more, ..Page::default() }
+    fn page(seqs: &[u64]) -> Arc<FramedPage> {
+        let page = Page { pushes: seqs.iter().map(|&value| push("a", value)).collect(), ..Page::default() };
+        Arc::new(FramedPage::new(&page, seq(0)..seq(20), &Encoder::new("e".parse().unwrap()), &Arc::default()))
     }
 
     fn pieces(replay: &mut Replay, limit: usize) -> Vec<(u32, Option<u64>)> {
-        let encoder = Encoder::new("e".parse().unwrap());
-        std::iter::from_fn(|| replay.piece(&encoder, limit))
-            .map(|piece| (piece.count, piece.position.map(Seq::get)))
-            .collect()
+        std::iter::from_fn(|| replay.piece(limit)).map(|piece| (piece.count, piece.position.map(Seq::get))).collect()
     }
 
     #[test]
-    fn a_page_is_cut_into_whole_events_up_to_the_limit() {
-        let one = {
-            let mut frame = Vec::new();
-            Encoder::new("e".parse().unwrap()).push(&mut frame, &push("a", 5));
-            frame.len()
-        };
+    fn a_stream_takes_its_part_of_a_page_and_stands_at_the_end_of_it() {
+        // cursor, upto, pieces, end
         let table = [
-            (1, vec![(1, Some(5)), (1, Some(6)), (1, Some(9))]),
-            (2 * one, vec![(2, Some(6)), (1, Some(9))]),
-            (3 * one, vec![(3, Some(9))]),
+            (0, 20, vec![(1, Some(5)), (1, Some(6)), (1, Some(9))], 20),
+            (5, 20, vec![(1, Some(6)), (1, Some(9))], 20),
+            (0, 8, vec![(1, Some(5)), (1, Some(6))], 8),
+            (6, 8, vec![], 8),
+            (0, 30, vec![(1, Some(5)), (1, Some(6)), (1, Some(9))], 20),
         ];
-        for (limit, expected) in table {
-            let mut replay = Replay::new(page(&[5, 6, 9], false), seq(20), None);
-            assert_eq!(pieces(&mut replay, limit), expected);
+        for (cursor, upto, expected, end) in table {
+            let mut replay = Replay::new(page(&[5, 6, 9]), seq(cursor), seq(upto), None);
+            assert_eq!((pieces(&mut replay, 1), replay.end()), (expected, seq(end)), "from {cursor} to {upto}");
             assert!(replay.is_done());
         }
     }
@@ -126,16 +101,10 @@ mod tests {
     #[test]
     fn a_gap_comes_before_the_pushes_and_moves_nothing() {
         let gap = Gap { reason: GapReason::Expired, requested: "e-1".into(), oldest: None };
-        let mut replay = Replay::new(page(&[5], false), seq(20), Some(gap.clone()));
-        assert_eq!(pieces(&mut replay, 1), [(0, None), (1, Some(5))]);
-        let mut replay = Replay::new(page(&[], false), seq(20), Some(gap));
+        let mut replay = Replay::new(page(&[5]), seq(0), seq(20), Some(gap.clone()));
+        assert_eq!(pieces(&mut replay, 1_000), [(0, None), (1, Some(5))]);
+        let mut replay = Replay::new(page(&[]), seq(0), seq(20), Some(gap));
         assert!(!replay.is_done());
         assert_eq!(pieces(&mut replay, 1), [(0, None)]);
-    }
-
-    #[test]
-    fn only_a_whole_page_covers_all_that_was_asked_for() {
-        assert_eq!(Replay::new(page(&[5, 6], true), seq(20), None).end(), seq(6));
-        assert_eq!(Replay::new(page(&[5, 6], false), seq(20), None).end(), seq(20));
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use pushgate_model::TenantId;
 use tokio::{
     select,
-    sync::{Semaphore, mpsc},
+    sync::{Notify, Semaphore, mpsc},
     task::yield_now,
     time::{Instant, Interval, MissedTickBehavior, interval},
 };
@@ -18,13 +18,13 @@ use tokio::{
 use crate::{
     Subscribe, Subscriber,
     fanout::Shared,
-    frame::Encoder,
     message::{Control, Message, ShardId},
 };
 
 mod ask;
 mod channel;
 mod core;
+mod long;
 mod member;
 mod merge;
 mod rest;
@@ -34,6 +34,8 @@ mod time;
 mod told;
 
 use self::core::Core;
+#[cfg(test)]
+pub(crate) use self::long::LONG_WRITES;
 pub use self::rest::FrameSink;
 pub(crate) use self::{
     core::{Notice, Take},
@@ -60,10 +62,11 @@ const BEAT_DRAIN: Duration = Duration::from_millis(20);
 /// It stays on its thread and needs no lock. No subscriber's code runs while it is borrowed.
 pub struct Shard {
     shared: Arc<Shared>,
-    encoder: Encoder,
     core: RefCell<Core>,
     /// Who may read a page of the journal at the moment.
     turns: Semaphore,
+    /// Wakes the shard's own task, when streams wait for a long write.
+    long: Rc<Notify>,
     born: Instant,
 }
 
@@ -71,12 +74,14 @@ pub struct Shard {
 pub(crate) async fn run(shard: Weak<Shard>, mut inbox: mpsc::Receiver<Message>, beat: Duration) {
     let mut beats = every(beat);
     let mut round = Vec::with_capacity(ROUND);
+    let Some(long) = shard.upgrade().map(|shard| Rc::clone(&shard.long)) else { return };
     let mut more = false;
     loop {
         let step = select! {
             biased;
             _ = beats.tick() => Step::Beat,
             taken = inbox.recv_many(&mut round, ROUND) => if taken == 0 { break } else { Step::Round },
+            () = long.notified() => Step::Turn,
             () = future::ready(()), if more => Step::Turn,
         };
         let Some(strong) = shard.upgrade() else { return };
@@ -113,7 +118,7 @@ enum Step {
     Beat,
     /// Messages came.
     Round,
-    /// Streams at rest have something to take.
+    /// Streams at rest have something to take, or others wait for a long write.
     Turn,
 }
 
@@ -126,8 +131,7 @@ fn every(beat: Duration) -> Interval {
 impl Shard {
     pub(crate) fn new(shared: Arc<Shared>, id: ShardId, queued_bytes: Arc<AtomicUsize>) -> Rc<Self> {
         let core = RefCell::new(Core::new(Arc::clone(&shared), id, queued_bytes));
-        let encoder = Encoder::new(shared.log.epoch.clone());
-        Rc::new(Self { shared, encoder, core, turns: Semaphore::new(READS), born: Instant::now() })
+        Rc::new(Self { shared, core, turns: Semaphore::new(READS), long: Rc::default(), born: Instant::now() })
     }
 
     /// A new stream. It yields its first bytes at once, without waiting for the journal.
@@ -156,10 +160,6 @@ impl Shard {
         &self.shared
     }
 
-    pub(crate) fn encoder(&self) -> &Encoder {
-        &self.encoder
-    }
-
     /// Takes messages, then wakes all whom they concern. `now` is the shard's clock, in milliseconds.
     pub(crate) fn receive_at(&self, messages: impl Iterator<Item = Message>, now: u64) {
         let mut core = self.core();
@@ -179,16 +179,35 @@ impl Shard {
         self.wake(core);
     }
 
-    /// Serves streams at rest that have something to take, a turn of them. Says whether there are more.
+    /// Whether a stream may do a long write now. Else it is woken when it may.
+    pub(crate) fn may_write_long(&self, slot: u32) -> bool {
+        let may = self.core().may_write_long(slot);
+        if !may {
+            self.long.notify_one();
+        }
+        may
+    }
+
+    /// Serves streams at rest that have something to take, a turn of them, and gives turns to long writes. Says whether there
+    /// are more.
     pub(crate) fn serve(&self) -> bool {
         let mut core = self.core();
-        let more = core.serve();
+        // Those that are live first: what they miss is in their sockets before the long writes begin.
+        let more = core.serve() | core.next_long();
         let told = core.take_told();
         self.wake(core);
         for (tenant, after, upto) in told {
             self.shared.sink.delivered(&tenant, after, upto);
         }
         more
+    }
+
+    /// Gives turns to long writes and does nothing else.
+    #[cfg(test)]
+    pub(crate) fn next_long(&self) {
+        let mut core = self.core();
+        core.next_long();
+        self.wake(core);
     }
 
     pub(crate) fn leave(&self, slot: u32, members: &mut Members) {

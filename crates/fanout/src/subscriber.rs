@@ -9,6 +9,8 @@
 //! * For `c < start` of some tenant the stream reads the journal from `c` up to the highest `start`. Each `start` is a
 //!   position that dispatch had come to, so that all pushes up to it were committed before the read began, and no
 //!   later commit can fall into the range. A page that is not cut short covers the range: `c` becomes its end.
+//!   Another stream may have read the page: what it has above the range is left, and it is given out only while a read would
+//!   still say the same ([`pages`](crate::pages)).
 //! * Then the tails are asked again. A `start` that moved on meanwhile only means another page; frames up to `c` that
 //!   the tail has as well are skipped, since only those above `c` are taken.
 //! * A `start` moves on when frames are evicted, and when a state from dispatch says that pushes were not posted; never
@@ -32,7 +34,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::Stream;
-use pushgate_journal::{JournalError, Page, ReadQuery};
+use pushgate_journal::JournalError;
 use pushgate_model::Seq;
 
 use self::opening::Opening;
@@ -40,6 +42,7 @@ use crate::{
     FrameSink, Lease, Resume, Shard, event, frame,
     lease::Standing,
     meter::Meter,
+    pages::{Reading, Wanted},
     record::Record,
     shard::{Leaving, Members, NEVER, Notice, Rest, Take},
 };
@@ -74,6 +77,8 @@ pub struct Subscriber {
     /// What was trimmed up to here was told by a `gap`.
     told: Seq,
     source: Source,
+    /// Whether the tail has more for it than it took last, or something to begin with.
+    far: bool,
     meter: Meter,
     phase: Phase,
 }
@@ -86,6 +91,7 @@ enum Source {
 }
 
 type Query<T> = Pin<Box<dyn Future<Output = Result<T, JournalError>>>>;
+type PageQuery = Pin<Box<dyn Future<Output = Reading>>>;
 
 /// What the stream does next. The rare ones are boxed: ten thousand idle streams are all `Tail`.
 enum Phase {
@@ -96,7 +102,7 @@ enum Phase {
     /// Takes from the tails.
     Tail,
     /// Waits for a page of the journal up to a position.
-    Reading(Query<Page>, Seq),
+    Reading(PageQuery, Seq),
     /// Writes that page, which its slot holds.
     Writing,
     /// Waits before it reads the journal again, until this time of the shard's clock.
@@ -145,6 +151,7 @@ impl Subscriber {
             handed: 0,
             told: Seq::ZERO,
             source: Source::Tail,
+            far: false,
             meter: Meter::default(),
             phase,
         }
@@ -219,7 +226,10 @@ impl Subscriber {
         match &mut self.phase {
             Phase::Tail => self.tail(),
             Phase::Reading(..) => self.read(cx),
-            Phase::Writing => Poll::Ready(self.write()),
+            Phase::Writing => {
+                ready!(self.long());
+                Poll::Ready(self.write())
+            }
             Phase::Opening(_) => self.open(cx),
             Phase::Pausing(until) => {
                 let until = *until;
@@ -285,42 +295,47 @@ impl Subscriber {
         }
     }
 
+    /// Waits until it may do a long write.
+    fn long(&self) -> Poll<()> {
+        if self.shard.may_write_long(self.slot) { Poll::Ready(()) } else { Poll::Pending }
+    }
+
     fn tail(&mut self) -> Poll<Step> {
-        let config = &self.shard.shared().config;
+        if self.far {
+            ready!(self.long());
+        }
         let mut core = self.shard.core();
         match core.take(&self.members, self.cursor) {
             Take::Piece(piece) => {
                 self.cursor = piece.last;
                 self.source = Source::Tail;
+                self.far = core.has_more(&self.members, self.cursor);
                 let wall = self.shard.shared().wall.now().as_millis();
                 core.tally.wrote(&piece.look(), wall);
                 Poll::Ready(Step::Write(piece.bytes))
             }
             Take::Nothing => {
                 self.source = Source::Tail;
+                self.far = false;
                 Poll::Pending
             }
             Take::Behind(upto) => {
+                self.far = false;
                 if let Some(until) = self.meter.wait(core.now()) {
                     core.pause(self.slot, until);
                     self.phase = Phase::Pausing(until);
                     return Poll::Ready(Step::Again);
                 }
-                let query = ReadQuery {
-                    tenants: core.tenants(&self.members),
-                    after: self.cursor,
-                    upto,
-                    limit: config.replay_page,
-                    // Known once it is its turn.
-                    max_bytes: 0,
-                };
+                let mut tenants = core.tenants(&self.members);
+                tenants.sort_unstable();
+                let wanted = Wanted { tenants, after: self.cursor, upto };
                 core.queue_for_page(self.slot);
                 drop(core);
                 if self.source == Source::Tail {
                     self.source = Source::Journal;
                     self.shard.shared().metrics.replays.inc();
                 }
-                self.phase = Phase::Reading(paging::query(&self.shard, self.slot, query), upto);
+                self.phase = Phase::Reading(paging::query(&self.shard, self.slot, wanted), upto);
                 Poll::Ready(Step::Again)
             }
         }
@@ -351,7 +366,7 @@ impl Subscriber {
 
     /// Leaves it to the shard to write what comes next.
     fn rest(&mut self) {
-        if let (Phase::Tail, Members::One(member)) = (&self.phase, &self.members)
+        if let (Phase::Tail, Members::One(member), false) = (&self.phase, &self.members, self.far)
             && let Some(sink) = self.sink.take()
         {
             let rest = Rest::new(sink, Arc::clone(&self.record), &self.lease, (member.channel, self.cursor));

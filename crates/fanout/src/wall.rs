@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 use pushgate_model::Timestamp;
 
-/// The wall clock, by which leases end. It may be set, in either direction, so that nothing else goes by it: all other
-/// times are those of a shard's own clock.
+/// The wall clock, by which leases end. It may be set, in either direction, so that nothing else goes by it
+/// but how long pages of the journal are kept: all other times are those of a shard's own clock.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Wall {
     /// That of the system.

@@ -67,6 +67,11 @@ pub trait Journal: Send + Sync {
     /// The journal could not be read.
     fn read(&self, query: ReadQuery) -> BoxFuture<'_, Result<Page, JournalError>>;
 
+    /// Counts how often pushes left the log, or may have. It grows once they are gone for whoever reads, and before whoever
+    /// had them removed learns of it: as long as it is what it was before a read began, another one would have the same
+    /// of that range, and what was appended since.
+    fn removals(&self) -> u64;
+
     /// A page of one tenant's kept pushes with their answers, for the history endpoint: at most `limit`, and fewer
     /// once they hold many MiB of text, so only an empty page says that there is no more.
     ///

@@ -151,6 +151,10 @@ impl Journal for MemoryJournal {
         Box::pin(async move { Ok(self.lock().state.page(&query)) })
     }
 
+    fn removals(&self) -> u64 {
+        self.lock().state.removals
+    }
+
     fn history(
         &self,
         tenant: TenantId,

@@ -10,9 +10,6 @@ use super::{
 };
 use crate::{replay::Replay, tail::Tail};
 
-/// The least that a stream reads from the journal at a time, in bytes.
-const LEAST_PAGE: usize = 4 << 10;
-
 impl Core {
     /// What the stream at `cursor` has to say before its next push.
     pub(crate) fn notice(&mut self, slot: u32, members: &mut Members, cursor: Seq) -> Option<Notice> {
@@ -83,20 +80,12 @@ impl Core {
         }
     }
 
-    /// A stream begins to read a page; says how many bytes it may have. Pages share the bound of the tails: the more
-    /// streams hold one, the smaller they get, so that a thousand that are behind neither fill the memory nor wait for
-    /// each other.
-    pub(crate) fn open_page(&mut self, slot: u32) -> usize {
+    /// It is the stream's turn to read a page.
+    pub(crate) fn open_page(&mut self, slot: u32) {
         if let Some(slot) = self.slots.get_mut(slot) {
             slot.queued = false;
-            if slot.page.replace(Box::default()).is_none() {
-                self.pages += 1;
-            }
+            slot.page = Some(Box::default());
         }
-        let config = &self.shared.config;
-        let rate = if config.replay_rate > 0 { config.replay_rate } else { usize::MAX };
-        let share = config.tail_bytes / self.pages.max(1);
-        share.max(LEAST_PAGE).min(config.replay_page_bytes).min(rate)
     }
 
     /// The page that the stream reads or writes.
@@ -108,15 +97,13 @@ impl Core {
     pub(crate) fn close_page(&mut self, slot: u32) {
         let Some(slot) = self.slots.get_mut(slot) else { return };
         slot.queued = false;
-        if slot.page.take().is_some() {
-            self.pages -= 1;
-        }
+        slot.page = None;
     }
 
-    /// How many pages are held.
+    /// How many streams hold a page.
     #[cfg(test)]
-    pub(crate) fn pages(&self) -> usize {
-        self.pages
+    pub(crate) fn pages(&mut self) -> usize {
+        self.slots.iter_mut().filter(|slot| slot.page.is_some()).count()
     }
 
     /// Whether dispatch has answered for all of these.

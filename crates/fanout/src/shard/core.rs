@@ -12,6 +12,7 @@ use pushgate_model::{Seq, TenantId, TenantStatus};
 
 use super::{
     channel::{Channel, Channels, Seat, Touched},
+    long::LONG_WRITES,
     member::{Member, Members, NOT_OPEN},
     slot::{AT_ONCE, NEVER, Places, Slot, Slots},
     tally::Tally,
@@ -39,11 +40,13 @@ pub(crate) struct Core {
     /// Bytes in all tails, and as much of it as the shared gauge knows.
     tail_bytes: usize,
     tail_bytes_told: usize,
-    /// Streams that read or hold a page of the journal.
-    pub(super) pages: usize,
     touched: Vec<u32>,
     /// Slots of streams at rest that have something to take, in the order in which they are served.
     pub(super) due: VecDeque<u32>,
+    /// Slots of streams that wait for a long write, in the order in which they asked; at most one entry for each that came.
+    pub(super) long: VecDeque<u32>,
+    /// Long writes that may still begin before the shard has looked at the others.
+    pub(super) long_left: usize,
     /// What was delivered to streams at rest: of a tenant, above a position, up to and with another.
     pub(super) told: Vec<(TenantId, Seq, Seq)>,
     pub(super) woken: Vec<Waker>,
@@ -90,9 +93,10 @@ impl Core {
             slots: Slots::default(),
             tail_bytes: 0,
             tail_bytes_told: 0,
-            pages: 0,
             touched: Vec::new(),
             due: VecDeque::new(),
+            long: VecDeque::new(),
+            long_left: LONG_WRITES,
             told: Vec::new(),
             woken: Vec::new(),
             rng: fastrand::Rng::new(),

@@ -1,6 +1,6 @@
 use std::task::Waker;
 
-use super::rest::Rest;
+use super::{long::Long, rest::Rest};
 use crate::replay::Replay;
 
 /// A time that never comes.
@@ -30,6 +30,8 @@ pub(crate) struct Slot {
     pub(crate) rest: Option<Rest>,
     /// Waits for its turn to be written to.
     pub(crate) due: bool,
+    /// How it stands to its next long write.
+    pub(crate) long: Long,
     /// Waits for its turn to read a page.
     pub(crate) queued: bool,
     /// The page of the journal that it waits for or writes. It is here so that it can be taken from a stream that never
@@ -51,6 +53,7 @@ impl Slot {
             stall_at: NEVER,
             rest: None,
             due: false,
+            long: Long::No,
             queued: false,
             page: None,
             places,
@@ -74,10 +77,10 @@ impl Slot {
         now >= self.resume_at.min(self.end_at) || wall >= self.lease_at
     }
 
-    /// Whether it waits for something else than pushes: for its page of the journal, for its turn to read one, or for a
-    /// pause to end. Each wakes it.
+    /// Whether it waits for something else than pushes: for its page of the journal, for its turn to read one or to do
+    /// a long write, or for a pause to end. Each wakes it.
     pub(crate) fn is_behind(&self) -> bool {
-        self.queued || self.page.is_some() || self.resume_at != NEVER
+        self.queued || self.page.is_some() || self.long == Long::Waits || self.resume_at != NEVER
     }
 
     pub(crate) fn has_stalled(&self, now: u64) -> bool {

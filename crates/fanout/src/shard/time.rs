@@ -53,6 +53,7 @@ impl Core {
         for index in idle {
             self.close(index);
         }
+        self.shared.pages.sweep(wall);
         self.tell();
     }
 
@@ -83,7 +84,6 @@ impl Core {
         let mut count = 0;
         for slot in self.slots.iter_mut().filter(|slot| slot.has_stalled(now)) {
             let id = slot.id;
-            self.pages -= usize::from(slot.page.is_some());
             // Should it wait after all, it learns at once.
             self.woken.extend(slot.waker.take());
             *slot = Slot::new(id, Places::Nowhere);

@@ -108,6 +108,8 @@ impl Subscriber {
         self.cursor = start.position;
         self.delivered = start.position;
         self.told = start.told;
+        // Thousands may come back in the same moment, each with as much as fits a piece.
+        self.far = self.shard.core().has_more(&self.members, self.cursor);
         self.phase = Phase::Tail;
         bytes
     }

@@ -2,16 +2,19 @@
 
 use std::{
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use pushgate_journal::{JournalError, Page, ReadQuery};
+use pushgate_journal::JournalError;
 use pushgate_model::{Cursor, Seq};
 
-use super::{Phase, Query, Step, Subscriber};
+use super::{PageQuery, Phase, Step, Subscriber};
 use crate::{
     Shard,
     event::{Gap, GapReason},
+    framed_page::FramedPage,
+    pages::Wanted,
     replay::Replay,
 };
 
@@ -20,15 +23,12 @@ impl Subscriber {
         let Phase::Reading(query, upto) = &mut self.phase else { return Poll::Ready(Step::Again) };
         let upto = *upto;
         match ready!(query.as_mut().poll(cx)) {
-            Ok(page) if page.more && page.pushes.is_empty() => {
-                self.pause(&"a page without pushes says that there are more");
-            }
             Ok(page) => {
-                let gap = self.trimmed(page.trimmed, page.oldest);
+                let gap = self.trimmed(&page);
                 let mut core = self.shard.core();
                 core.tally.journal_read();
                 if let Some(slot) = core.page(self.slot) {
-                    *slot = Replay::new(page, upto, gap);
+                    *slot = Replay::new(page, self.cursor, upto, gap);
                 }
                 self.phase = Phase::Writing;
             }
@@ -38,15 +38,16 @@ impl Subscriber {
     }
 
     /// Retention can overtake a slow stream at any page.
-    fn trimmed(&mut self, trimmed: Seq, oldest: Option<Seq>) -> Option<Gap> {
+    fn trimmed(&mut self, page: &FramedPage) -> Option<Gap> {
+        let trimmed = page.trimmed();
         if trimmed <= self.cursor.max(self.told) {
             return None;
         }
         self.told = trimmed;
         GapReason::Expired.count(&self.shard.shared().metrics);
-        let cursor = |seq| Cursor { epoch: self.shard.shared().log.epoch.clone(), seq };
+        let cursor = |seq: Seq| Cursor { epoch: self.shard.shared().log.epoch.clone(), seq };
         let requested = cursor(self.cursor).to_string();
-        Some(Gap { reason: GapReason::Expired, requested, oldest: oldest.map(cursor) })
+        Some(Gap { reason: GapReason::Expired, requested, oldest: page.oldest_after(self.cursor).map(cursor) })
     }
 
     pub(super) fn write(&mut self) -> Step {
@@ -57,7 +58,7 @@ impl Subscriber {
             self.phase = Phase::Tail;
             return Step::Again;
         };
-        let piece = page.piece(self.shard.encoder(), config.joined_write);
+        let piece = page.piece(config.joined_write);
         let end = page.is_done().then(|| page.end());
         if let Some(piece) = &piece {
             self.cursor = piece.position.unwrap_or(self.cursor);
@@ -83,13 +84,13 @@ impl Subscriber {
     }
 }
 
-/// Waits for its turn, then reads. Turns are given in order, and end with the read: however slowly a stream takes its
+/// Waits for its turn, then for the page. Turns are given in order, and end with the read: however slowly a stream takes its
 /// page, it keeps nobody from reading.
-pub(super) fn query(shard: &Rc<Shard>, slot: u32, query: ReadQuery) -> Query<Page> {
+pub(super) fn query(shard: &Rc<Shard>, slot: u32, wanted: Wanted) -> PageQuery {
     let shard = Rc::clone(shard);
     Box::pin(async move {
-        let _turn = shard.turns().acquire().await.map_err(|_| JournalError::Closed)?;
-        let max_bytes = shard.core().open_page(slot);
-        shard.shared().log.journal.read(ReadQuery { max_bytes, ..query }).await
+        let _turn = shard.turns().acquire().await.map_err(|_| Arc::new(JournalError::Closed))?;
+        shard.core().open_page(slot);
+        Arc::clone(&shard.shared().pages).get(wanted).await
     })
 }

@@ -107,6 +107,10 @@ impl Journal for Gate {
         Box::pin(self.pass(self.journal.read(query)))
     }
 
+    fn removals(&self) -> u64 {
+        self.journal.removals()
+    }
+
     fn history(
         &self,
         tenant: TenantId,

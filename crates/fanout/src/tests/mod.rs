@@ -21,6 +21,8 @@ mod events;
 mod gate;
 mod leases;
 mod listing;
+mod long;
+mod pages;
 mod rates;
 mod rest;
 mod seam;

@@ -76,6 +76,7 @@ pub(super) fn tiny() -> FanoutConfig {
         tail_bytes_per_tenant: 1_000,
         inbox: 3,
         joined_write: 700,
+        replay_bytes: 2_500,
         replay_page: 3,
         replay_page_bytes: 300,
     }

@@ -51,6 +51,8 @@ pub(super) struct World {
     base: Instant,
     /// In milliseconds after `base`.
     now: u64,
+    /// Whether streams wait for a long write until a test lets the shard serve.
+    pub(super) long_by_hand: bool,
     /// What the wall clock shows.
     pub(super) wall: Arc<AtomicU64>,
 }
@@ -182,6 +184,7 @@ impl World {
             dispatcher,
             backlog: VecDeque::new(),
             shards,
+            long_by_hand: false,
             base: Instant::now(),
             now: 0,
             wall,
@@ -205,6 +208,11 @@ impl World {
             let trimmed = self.trimmed.entry(tenant).or_default();
             *trimmed = (*trimmed).max(gone);
         }
+    }
+
+    pub(super) fn purge(&mut self, id: &str) {
+        assert!(now_or_never(self.gate.purge(tenant(id))).is_ok());
+        self.trimmed.insert(tenant(id), self.head());
     }
 
     pub(super) fn publish(&mut self, id: &str, state: ConnectionState, reason: &'static str) {
@@ -365,7 +373,12 @@ impl World {
                 }
                 Poll::Ready(None) => stream.ended = true,
                 // It may be woken again from now on. A wake-up during the poll would be seen by the next one anyway.
-                Poll::Pending => stream.flag.0.store(false, Ordering::Relaxed),
+                Poll::Pending => {
+                    stream.flag.0.store(false, Ordering::Relaxed);
+                    for (shard, _) in self.shards.iter().filter(|_| !self.long_by_hand) {
+                        shard.next_long();
+                    }
+                }
             }
         }
         stream.events.len() - before

@@ -79,6 +79,9 @@ impl Writer {
             }
         };
         self.wal.committed();
+        if done.iter().any(|done| matches!(done, Done::OnceErased(_))) {
+            self.shared.removed();
+        }
         for (command, done) in commands.into_iter().zip(done) {
             match done {
                 Done::Now(found) => command.answer(Ok(found)),

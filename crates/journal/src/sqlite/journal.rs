@@ -92,6 +92,10 @@ impl Journal for SqliteJournal {
         Box::pin(self.readers.run(Lane::Long, move |conn| page::read(conn, &query)))
     }
 
+    fn removals(&self) -> u64 {
+        self.shared.removals()
+    }
+
     fn history(
         &self,
         tenant: TenantId,

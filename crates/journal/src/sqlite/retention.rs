@@ -97,6 +97,9 @@ impl Writer {
         conn.execute_batch("BEGIN IMMEDIATE")?;
         let trimmed = Step::new(conn, ledger, bounds).run()?;
         conn.execute_batch("COMMIT")?;
+        if trimmed.pushes > 0 {
+            self.shared.removed();
+        }
         self.shared.metrics.trimmed.inc_by(trimmed.pushes);
         self.shared.metrics.bytes.set(self.ledger.bytes().cast_signed());
         self.purges.erased(&trimmed.erased);

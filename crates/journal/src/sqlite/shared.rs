@@ -19,6 +19,7 @@ pub(super) struct Shared {
     pub(super) ended: watch::Sender<bool>,
     head: AtomicU64,
     generation: AtomicU64,
+    removals: AtomicU64,
 }
 
 /// When the writer's loop last went round.
@@ -39,6 +40,7 @@ impl Shared {
             ended: watch::Sender::new(false),
             head: AtomicU64::new(0),
             generation: AtomicU64::new(0),
+            removals: AtomicU64::new(0),
         }
     }
 
@@ -59,8 +61,20 @@ impl Shared {
         self.generation.load(Ordering::Acquire)
     }
 
+    /// What was on its way to the disk may be there or not: it counts as a removal, too.
     pub(super) fn next_generation(&self) {
         self.generation.fetch_add(1, Ordering::Release);
+        self.removed();
+    }
+
+    /// Counts how often pushes left the log.
+    pub(super) fn removals(&self) -> u64 {
+        self.removals.load(Ordering::Acquire)
+    }
+
+    /// Pushes left the log by a commit.
+    pub(super) fn removed(&self) {
+        self.removals.fetch_add(1, Ordering::Release);
     }
 
     pub(super) fn set_head(&self, head: Seq) {

@@ -15,6 +15,7 @@ use crate::{
 #[derive(Default)]
 pub(super) struct State {
     pub(super) head: Seq,
+    pub(super) removals: u64,
     pub(super) kept: BTreeMap<Seq, Kept>,
     pub(super) tenants: BTreeMap<TenantId, StoredTenant>,
     pub(super) quarantine: BTreeMap<u64, QuarantinedRaw>,
@@ -131,6 +132,7 @@ impl State {
 
     fn gone(&mut self, tenant: &TenantId, highest: Option<Seq>) {
         if let Some(highest) = highest {
+            self.removals += 1;
             let trimmed = self.trimmed.entry(tenant.clone()).or_default();
             *trimmed = (*trimmed).max(highest);
         }

@@ -89,6 +89,22 @@ fn a_purge_is_seen_at_once_and_answered_when_all_is_erased() {
 }
 
 #[test]
+fn removals_are_counted_once_nobody_finds_what_is_gone() {
+    let (_folder, mut bench) = open(10);
+    let removals = |bench: &Bench| bench.writer.shared.removals();
+    let before = removals(&bench);
+    bench.queue_push("umbra", "new");
+    bench.round();
+    bench.trim();
+    assert_eq!(removals(&bench), before, "nothing left the log");
+    bench.writer.config.retention.max_pushes_per_tenant = 9;
+    bench.trim();
+    assert_eq!((removals(&bench), bench.kept("acme").len()), (before + 1, 9));
+    bench.purge("acme");
+    assert_eq!((removals(&bench), bench.kept("acme").len()), (before + 2, 0));
+}
+
+#[test]
 fn what_comes_after_a_purge_is_new_also_while_it_is_erased() {
     let (_folder, mut bench) = open(1000);
     bench.purge("acme");
