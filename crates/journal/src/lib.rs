@@ -61,6 +61,11 @@ pub trait Journal: Send + Sync {
     /// The journal cannot write at the moment, or is closing: nothing was queued, nothing will come to `reply`.
     fn append(&self, append: Append) -> BoxFuture<'_, Result<(), Unavailable>>;
 
+    /// [`Journal::append`] at once, if there is room and nobody waits for it; else it gives the append back.
+    fn try_append(&self, append: Append) -> Option<Append> {
+        Some(append)
+    }
+
     /// The kept pushes of some tenants after a position, in the order of seq, with what was trimmed there.
     ///
     /// # Errors

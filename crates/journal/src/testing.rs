@@ -132,19 +132,21 @@ impl Journal for MemoryJournal {
         self.lock().state.head
     }
 
+    fn try_append(&self, append: Append) -> Option<Append> {
+        let mut gate = self.lock();
+        if gate.mode != Mode::Open {
+            return Some(append);
+        }
+        if let Some(held) = &mut gate.held {
+            held.push(append);
+        } else {
+            self.commit(&mut gate, &[append]);
+        }
+        None
+    }
+
     fn append(&self, append: Append) -> BoxFuture<'_, Result<(), Unavailable>> {
-        Box::pin(async move {
-            let mut gate = self.lock();
-            if gate.mode != Mode::Open {
-                return Err(Unavailable);
-            }
-            if let Some(held) = &mut gate.held {
-                held.push(append);
-            } else {
-                self.commit(&mut gate, &[append]);
-            }
-            Ok(())
-        })
+        Box::pin(async move { self.try_append(append).map_or(Ok(()), |_| Err(Unavailable)) })
     }
 
     fn read(&self, query: ReadQuery) -> BoxFuture<'_, Result<Page, JournalError>> {

@@ -134,6 +134,11 @@ impl Queue {
         self.pending.get(self.by_id.get(id)?)
     }
 
+    /// Whether a push is to be sent now.
+    pub(crate) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.pending.len()
     }

@@ -110,11 +110,6 @@ impl Share {
         self.held > 0 && self.room() == Room::Short
     }
 
-    /// Completes once there is room.
-    pub(crate) async fn freed(&self) {
-        self.budget.freed().await;
-    }
-
     /// What it is a share of, to wait for room while the share itself is at work.
     pub(crate) fn watch(&self) -> Arc<Budget> {
         Arc::clone(&self.budget)
@@ -141,11 +136,11 @@ mod tests {
         assert_eq!(other.room(), Room::Ample);
         other.take(70);
         assert_eq!(one.room(), Room::Short);
-        assert!(one.freed().now_or_never().is_none());
+        assert!(budget.freed().now_or_never().is_none());
         one.give(60);
         assert_eq!(one.room(), Room::Short);
         other.give(30);
-        assert!(one.freed().now_or_never().is_some());
+        assert!(budget.freed().now_or_never().is_some());
         assert_eq!(budget.shown.get(), 40);
     }
 
@@ -163,10 +158,9 @@ mod tests {
     #[test]
     fn what_a_connection_held_is_free_when_it_is_gone() {
         let budget = Budget::new(100, Gauge::default());
-        let waiting = Share::new(Arc::clone(&budget));
         let mut gone = Share::new(Arc::clone(&budget));
         gone.take(500);
-        let mut freed = Box::pin(waiting.freed());
+        let mut freed = Box::pin(budget.freed());
         assert!(freed.as_mut().now_or_never().is_none());
         drop(gone);
         assert!(freed.now_or_never().is_some());

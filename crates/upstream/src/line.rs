@@ -36,6 +36,7 @@ use tag::Tag;
 mod coarse;
 mod hold;
 mod tag;
+mod vigil;
 
 /// A time that never comes: for a timer that is switched off.
 const FAR: Duration = Duration::from_secs(3600);

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use pushgate_model::{Answer, Push, PushId, Seq, StoredPush, TenantId, Timestamp};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
@@ -24,6 +24,9 @@ pub(super) struct Pen<'a> {
     pub(super) dedup: Duration,
     /// What was stored for the first time, in the order of seq.
     pub(super) stored: Vec<Arc<StoredPush>>,
+    /// What each new push takes, at hand for the whole batch.
+    know: CachedStatement<'a>,
+    store: CachedStatement<'a>,
 }
 
 /// Who waits for an outcome. Dropped without one, say because the writer panics, it tells that the append failed.
@@ -74,10 +77,28 @@ impl From<&Append> for Waiter {
     }
 }
 
-impl Pen<'_> {
+impl<'a> Pen<'a> {
+    pub(super) fn new(
+        conn: &'a Connection,
+        ledger: &'a mut Ledger,
+        progress: &'a Progress,
+        dedup: Duration,
+    ) -> rusqlite::Result<Self> {
+        let know = conn.prepare_cached(
+            "INSERT INTO ids (tenant, push_id, seq, last_seen, trimmed) VALUES (?1, ?2, ?3, ?4, 0)
+             ON CONFLICT DO NOTHING",
+        )?;
+        let store = conn.prepare_cached(
+            "INSERT INTO pushes (seq, tenant, received_at, answer, size, push_id, created_at, title, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?;
+        Ok(Self { conn, ledger, progress, dedup, stored: Vec::new(), know, store })
+    }
+
     /// Writes a batch within the transaction that the caller began, and says what became of each member.
     pub(super) fn write(&mut self, batch: Vec<Append>) -> Result<Vec<AppendOutcome>, Fault> {
         let mut outcomes = Vec::with_capacity(batch.len());
+        self.stored.reserve(batch.len());
         for append in batch {
             if outcomes.len() % STRIDE == 0 {
                 self.progress.touch();
@@ -100,22 +121,17 @@ impl Pen<'_> {
             return Ok(self.repeat(known, answer)?);
         }
         let size = push.size() as u64;
-        self.conn
-            .prepare_cached(
-                "INSERT INTO pushes (seq, tenant, received_at, answer, size, push_id, created_at, title, body)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-            )?
-            .execute(params![
-                seq.get().cast_signed(),
-                key,
-                origin.received_at.as_millis().cast_signed(),
-                recorded_to_sql(answer.into()),
-                size.cast_signed(),
-                push.id.as_str(),
-                push.created_at,
-                push.title,
-                push.body,
-            ])?;
+        self.store.execute(params![
+            seq.get().cast_signed(),
+            key,
+            origin.received_at.as_millis().cast_signed(),
+            recorded_to_sql(answer.into()),
+            size.cast_signed(),
+            push.id.as_str(),
+            push.created_at,
+            push.title,
+            push.body,
+        ])?;
         self.ledger.add(key, seq, size);
         let Origin { tenant, received_at } = origin;
         self.stored.push(Arc::new(StoredPush { seq, tenant, push, received_at }));
@@ -123,15 +139,9 @@ impl Pen<'_> {
     }
 
     /// A push whose id is known, refreshed; nothing for a new one, whose id is known from now on.
-    fn recognise(&self, key: i64, push: &Push, seq: Seq, at: Timestamp) -> rusqlite::Result<Option<Known>> {
+    fn recognise(&mut self, key: i64, push: &Push, seq: Seq, at: Timestamp) -> rusqlite::Result<Option<Known>> {
         let (id, seq, seen) = (push.id.as_str(), seq.get().cast_signed(), at.as_millis().cast_signed());
-        let new = self
-            .conn
-            .prepare_cached(
-                "INSERT INTO ids (tenant, push_id, seq, last_seen, trimmed) VALUES (?1, ?2, ?3, ?4, 0)
-                 ON CONFLICT DO NOTHING",
-            )?
-            .execute(params![key, id, seq, seen])?;
+        let new = self.know.execute(params![key, id, seq, seen])?;
         if new == 1 {
             return Ok(None);
         }

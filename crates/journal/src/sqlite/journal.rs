@@ -84,6 +84,10 @@ impl Journal for SqliteJournal {
         self.shared.head()
     }
 
+    fn try_append(&self, append: Append) -> Option<Append> {
+        self.shared.queue.try_push(append)
+    }
+
     fn append(&self, append: Append) -> BoxFuture<'_, Result<(), Unavailable>> {
         Box::pin(self.shared.queue.push(append))
     }

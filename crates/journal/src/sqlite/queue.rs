@@ -106,6 +106,13 @@ impl Room {
         Ok(Pass { push, bytes })
     }
 
+    /// The same without waiting; nothing while there is no room, or others wait for it.
+    fn try_enter(&self, size: usize) -> Option<Pass<'_>> {
+        let push = self.pushes.try_acquire().ok()?;
+        let bytes = self.bytes.try_acquire_many(self.cost(size) as u32).ok()?;
+        Some(Pass { push, bytes })
+    }
+
     fn leave(&self, size: usize) {
         self.pushes.add_permits(1);
         self.bytes.add_permits(self.cost(size));
@@ -144,26 +151,49 @@ impl Queue {
         }
     }
 
+    /// Queues if there is room and the door is open; else it gives the append back.
+    pub(super) fn try_push(&self, append: Append) -> Option<Append> {
+        let size = append.size();
+        let mut waiting = self.lock();
+        let lane = waiting.lane(&append.tenant, self.part);
+        let passes = waiting.rooms[lane].try_enter(size).zip(self.room.try_enter(size));
+        let Some((own, common)) = passes.filter(|_| waiting.door == Door::Open) else { return Some(append) };
+        own.keep();
+        common.keep();
+        self.put(waiting, lane, append);
+        None
+    }
+
     /// Waits for room and queues. Given up while it waits, it leaves nothing behind.
     pub(super) async fn push(&self, append: Append) -> Result<(), Unavailable> {
-        let (lane, room) = self.lane(&append.tenant);
+        let (lane, room) = {
+            let mut waiting = self.lock();
+            let lane = waiting.lane(&append.tenant, self.part);
+            (lane, Arc::clone(&waiting.rooms[lane]))
+        };
         let size = append.size();
         // The tenant's own door first: whoever stands at the common one keeps only its own tenant waiting.
         let own = room.enter(size).await?;
         let common = self.room.enter(size).await?;
-        let mut waiting = self.lock();
+        let waiting = self.lock();
         if waiting.door != Door::Open {
             return Err(Unavailable);
         }
         own.keep();
         common.keep();
+        self.put(waiting, lane, append);
+        Ok(())
+    }
+
+    /// Puts an append into its lane, and wakes the writer if it was idle.
+    fn put(&self, mut waiting: MutexGuard<'_, Waiting>, lane: usize, append: Append) {
         let idle = waiting.is_empty();
         waiting.lanes.push(lane, append);
         self.queued.inc();
+        drop(waiting);
         if idle {
             self.arrived.notify_one();
         }
-        Ok(())
     }
 
     /// Waits for room and queues a command.
@@ -211,19 +241,6 @@ impl Queue {
         self.lock().is_empty()
     }
 
-    /// A tenant's lane and its room; a new tenant gets them.
-    fn lane(&self, tenant: &TenantId) -> (usize, Arc<Room>) {
-        let mut waiting = self.lock();
-        if let Some(&lane) = waiting.by_tenant.get(tenant) {
-            return (lane, Arc::clone(&waiting.rooms[lane]));
-        }
-        let lane = waiting.lanes.open();
-        let room = Arc::new(Room::new(self.part));
-        waiting.by_tenant.insert(tenant.clone(), lane);
-        waiting.rooms.push(Arc::clone(&room));
-        (lane, room)
-    }
-
     /// Takes from the lanes in turn until `taken` has so many appends or so many bytes, and all commands.
     fn drain(&self, waiting: &mut Waiting, taken: &mut Taken, (pushes, bytes): (usize, usize)) {
         let mut sum: usize = 0;
@@ -247,6 +264,17 @@ impl Queue {
 }
 
 impl Waiting {
+    /// A tenant's lane; a new tenant gets one, with room for this part.
+    fn lane(&mut self, tenant: &TenantId, part: (usize, usize)) -> usize {
+        if let Some(&lane) = self.by_tenant.get(tenant) {
+            return lane;
+        }
+        let lane = self.lanes.open();
+        self.by_tenant.insert(tenant.clone(), lane);
+        self.rooms.push(Arc::new(Room::new(part)));
+        lane
+    }
+
     fn is_empty(&self) -> bool {
         self.lanes.len() == 0 && self.commands.is_empty()
     }

@@ -181,7 +181,7 @@ impl Writer {
         let (conn, ledger) = self.store()?;
         conn.pragma_update(None, "synchronous", synchronous)?;
         conn.execute_batch("BEGIN IMMEDIATE")?;
-        let mut pen = Pen { conn, ledger, progress: &shared.progress, dedup, stored: Vec::with_capacity(batch.len()) };
+        let mut pen = Pen::new(conn, ledger, &shared.progress, dedup)?;
         let outcomes = pen.write(batch)?;
         let stored = pen.stored;
         conn.execute_batch("COMMIT")?;

@@ -145,7 +145,9 @@ impl State {
             slot.end(ending);
             cut += 1;
         }
-        self.wake_newest();
+        if self.queue.has_ready() {
+            self.wake_newest();
+        }
         cut
     }
 

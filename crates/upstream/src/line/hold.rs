@@ -1,9 +1,9 @@
 use std::{
-    future::poll_fn,
-    pin::Pin,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use awc::ws::{CloseCode, CloseReason, Message};
@@ -11,31 +11,22 @@ use futures_util::{FutureExt, SinkExt, Stream, StreamExt};
 use pushgate_journal::{Append, AppendOutcome, Appended, BoxFuture, Entry, Journal, Unavailable};
 use pushgate_model::PushId;
 use pushgate_session::{Effect, Ending, Frame, Room};
-use tokio::{
-    task::coop::consume_budget,
-    time::{sleep_until, timeout},
-};
+use tokio::{task::coop::consume_budget, time::timeout};
 
-use super::{FAR, Leave, Line, changed};
-use crate::{codec::CodecError, dial::Socket};
+use super::{Leave, Line, vigil::Vigil};
+use crate::{budget::Budget, codec::CodecError, dial::Socket};
 
-/// A flush that takes longer than this ends the socket.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long our Close may take to be flushed and echoed; then the socket is dropped.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Commits that are taken at a time, so that their answers leave in one write.
 const COMMITS_AT_ONCE: usize = 64;
 
 /// What happened on a held socket.
-enum Event {
-    /// A frame came; everything written before is on its way, if `flushed`.
-    Frame {
-        frame: Frame,
-        flushed: bool,
-    },
-    Flushed,
+pub(super) enum Event {
+    Frame(Frame),
     Ended(Ending),
-    Appended(Vec<Appended>),
+    /// The journal's words are in [`Vigil::appended`].
+    Appended,
     Accepted(Result<(), Unavailable>),
     Unsettled(PushId),
     News,
@@ -50,6 +41,13 @@ struct Waiting<'a> {
     future: BoxFuture<'a, Result<(), Unavailable>>,
     /// What the session is told when the journal refuses it.
     failed: Appended,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(append: Append, journal: &'a dyn Journal) -> Self {
+        let failed = failed(&append);
+        Self { future: journal.append(append), failed }
+    }
 }
 
 impl Line {
@@ -80,14 +78,21 @@ impl Line {
     }
 
     fn next_append<'j>(&mut self, journal: &'j dyn Journal) -> Option<Waiting<'j>> {
-        self.appends.pop_front().map(|append| {
-            let failed = failed(&append);
-            Waiting { future: journal.append(append), failed }
-        })
+        self.appends.pop_front().map(|append| Waiting::new(append, journal))
+    }
+
+    /// Hands the journal what is to be stored, until one has to wait for room.
+    fn offer<'j>(&mut self, journal: &'j dyn Journal) -> Option<Waiting<'j>> {
+        while let Some(append) = self.appends.pop_front() {
+            if let Some(append) = journal.try_append(append) {
+                return Some(Waiting::new(append, journal));
+            }
+        }
+        None
     }
 
     async fn converse<'j>(&mut self, socket: &mut Socket, journal: &'j dyn Journal, waiting: &mut Option<Waiting<'j>>) {
-        let mut write_since: Option<Instant> = None;
+        let mut vigil = Vigil::new();
         loop {
             if let Some(leave) = self.apply_on(socket) {
                 if let Leave::Close(code) = leave {
@@ -97,20 +102,20 @@ impl Line {
                 return;
             }
             if waiting.is_none() {
-                *waiting = self.next_append(journal);
+                *waiting = self.offer(journal);
             }
-            let now = tokio::time::Instant::now().into_std();
-            write_since = if socket.is_write_buf_empty() { None } else { write_since.or(Some(now)) };
-            let event = self.next_event(socket, waiting, write_since).await;
+            let event = self.next_event(socket, waiting, &mut vigil).await;
             match event {
-                Event::Frame { frame, flushed } => {
-                    write_since = write_since.filter(|_| !flushed);
+                Event::Frame(frame) => {
                     self.step(|session, now, effects| session.on_frame(frame, now, effects));
                     // A flood of frames that were read at once must not keep this thread from its other tenants.
                     consume_budget().await;
                 }
-                Event::Flushed => write_since = None,
-                Event::Appended(batch) => batch.into_iter().for_each(|appended| self.on_appended(appended)),
+                Event::Appended => {
+                    for appended in vigil.appended.drain(..) {
+                        self.on_appended(appended);
+                    }
+                }
                 Event::Accepted(result) => {
                     if let (Err(Unavailable), Some(refused)) = (result, waiting.take()) {
                         self.on_appended(refused.failed);
@@ -132,12 +137,7 @@ impl Line {
         }
     }
 
-    async fn next_event(
-        &mut self,
-        socket: &mut Socket,
-        waiting: &mut Option<Waiting<'_>>,
-        write_since: Option<Instant>,
-    ) -> Event {
+    async fn next_event(&mut self, socket: &mut Socket, waiting: &mut Option<Waiting<'_>>, vigil: &mut Vigil) -> Event {
         // Looked at once: whoever rests for want of room must wait for it too.
         let room = self.share.room();
         let wants_read = self.wants_read(room);
@@ -146,38 +146,50 @@ impl Line {
         // and nobody else is concerned. If it stays so, the silence ends the socket.
         let stuck = self.unfinished.is_stuck();
         let reading = wants_read && !stuck;
-        let mut batch = Vec::new();
-        let far = Instant::now() + FAR;
-        let unfinished = &mut self.unfinished;
-        let beginnings = unfinished.watch();
-        tokio::select! {
-            count = self.commits.recv_many(&mut batch, COMMITS_AT_ONCE) => {
-                debug_assert!(count > 0, "this line holds a sender itself");
-                Event::Appended(batch)
+        vigil.prepare(self);
+        let mut freed = pin!(freed(short.then(|| self.share.watch()), stuck.then(|| self.unfinished.watch())));
+        poll_fn(|cx| {
+            let rare_first = vigil.takes_turn();
+            if rare_first && let Poll::Ready(event) = vigil.poll_rare(cx) {
+                return Poll::Ready(event);
             }
-            event = poll_fn(|cx| {
-                let event = poll_socket(socket, reading, cx);
-                unfinished.hold(socket.codec_ref().held());
-                if event.is_pending() && !stuck && unfinished.is_stuck() {
-                    return Poll::Ready(Event::Room);
-                }
-                event
-            }) => event,
-            result = poll_fn(|cx| match waiting {
-                Some(waiting) => waiting.future.as_mut().poll(cx),
-                None => Poll::Pending,
-            }) => Event::Accepted(result),
-            () = sleep_until(self.armed.unwrap_or(far).into()), if self.armed.is_some() => Event::Tick,
-            () = sleep_until(write_since.map_or(far, |since| since + WRITE_TIMEOUT).into()), if write_since.is_some() => {
-                Event::Ended(Ending::WriteTimeout)
+            if self.commits.poll_recv_many(cx, &mut vigil.appended, COMMITS_AT_ONCE).is_ready() {
+                return Poll::Ready(Event::Appended);
             }
-            push_id = poll_fn(|cx| self.settler.poll_refused(cx)) => Event::Unsettled(push_id),
-            () = self.mailbox.filled() => Event::News,
-            () = self.share.freed(), if short => Event::Room,
-            () = beginnings.freed(), if stuck => Event::Room,
-            () = changed(&mut self.desired, self.wanted.end) => Event::Desired,
-            Ok(()) = self.health.changed() => Event::Health,
-        }
+            if !socket.is_write_buf_empty() {
+                // Whoever has got an answer finds it counted.
+                self.flush_report();
+            }
+            let event = poll_socket(socket, reading, cx);
+            self.unfinished.hold(socket.codec_ref().held());
+            if event.is_ready() {
+                return event;
+            }
+            if !stuck && self.unfinished.is_stuck() {
+                return Poll::Ready(Event::Room);
+            }
+            if let Some(waiting) = waiting
+                && let Poll::Ready(result) = waiting.future.as_mut().poll(cx)
+            {
+                return Poll::Ready(Event::Accepted(result));
+            }
+            if let Poll::Ready(push_id) = self.settler.poll_refused(cx) {
+                return Poll::Ready(Event::Unsettled(push_id));
+            }
+            if (short || stuck) && freed.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Event::Room);
+            }
+            if vigil.poll_write_timeout(!socket.is_write_buf_empty(), cx).is_ready() {
+                return Poll::Ready(Event::Ended(Ending::WriteTimeout));
+            }
+            let event = if rare_first { Poll::Pending } else { vigil.poll_rare(cx) };
+            if event.is_pending() {
+                // Shown once for all that came together.
+                self.flush_report();
+            }
+            event
+        })
+        .await
     }
 
     /// Whether to read, and a count of the times when that turned to no.
@@ -200,7 +212,8 @@ impl Line {
     /// Carries effects out; those for the socket only go to its write buffer. Says how the socket is to be left, if it is.
     fn apply_on(&mut self, socket: &mut Socket) -> Option<Leave> {
         let mut leave = None;
-        for effect in std::mem::take(&mut self.effects) {
+        let mut effects = std::mem::take(&mut self.effects);
+        for effect in effects.drain(..) {
             let message = match effect {
                 Effect::Close(code) => {
                     leave = Some(Leave::Close(code));
@@ -226,7 +239,10 @@ impl Line {
                 tracing::error!(tenant = %self.wanted.config.id, %error, "frame could not be encoded");
             }
         }
-        self.flush_report();
+        // The room of the list is used again, unless it has become a new one meanwhile.
+        if self.effects.capacity() == 0 {
+            self.effects = effects;
+        }
         leave
     }
 
@@ -239,6 +255,15 @@ impl Line {
             };
             let _ = timeout(CLOSE_TIMEOUT, farewell).await;
         }
+    }
+}
+
+/// Completes once there is room again in one of these.
+async fn freed(share: Option<Arc<Budget>>, beginnings: Option<Arc<Budget>>) {
+    tokio::select! {
+        () = async { share.as_deref().expect("looked at").freed().await }, if share.is_some() => {}
+        () = async { beginnings.as_deref().expect("looked at").freed().await }, if beginnings.is_some() => {}
+        else => {}
     }
 }
 
@@ -256,25 +281,22 @@ fn failed(append: &Append) -> Appended {
 /// what is read makes us write.
 fn poll_socket(socket: &mut Socket, reading: bool, cx: &mut Context<'_>) -> Poll<Event> {
     let mut socket = Pin::new(socket);
-    let mut flushed = false;
-    if !socket.is_write_buf_empty() {
-        match socket.as_mut().flush::<Message>(cx) {
-            Poll::Ready(Ok(())) => flushed = true,
-            Poll::Ready(Err(error)) => return Poll::Ready(Event::Ended(ending_of(&error))),
-            Poll::Pending => {}
-        }
+    if !socket.is_write_buf_empty()
+        && let Poll::Ready(Err(error)) = socket.as_mut().flush::<Message>(cx)
+    {
+        return Poll::Ready(Event::Ended(ending_of(&error)));
     }
     if reading
         && socket.is_write_ready()
         && let Poll::Ready(read) = socket.as_mut().poll_next(cx)
     {
         return Poll::Ready(match read {
-            Some(Ok(frame)) => Event::Frame { frame, flushed },
+            Some(Ok(frame)) => Event::Frame(frame),
             Some(Err(error)) => Event::Ended(ending_of(&error)),
             None => Event::Ended(Ending::Eof),
         });
     }
-    if flushed { Poll::Ready(Event::Flushed) } else { Poll::Pending }
+    Poll::Pending
 }
 
 fn ending_of(error: &CodecError) -> Ending {

@@ -128,3 +128,34 @@ fn a_shut_queue_gives_everything_out_and_refuses_who_waited() {
     bench.queue.set(Door::Open, &mut taken);
     assert!(bench.gets_in("a", 1));
 }
+
+#[test]
+fn without_room_or_with_the_door_shut_an_append_is_given_back() {
+    let bench = Bench::new(2 * PART, 1 << 20);
+    let given_back = |tenant: &str| bench.queue.try_push(bench.make(tenant, 1)).is_some();
+    assert!(!given_back("flood") && !given_back("flood"));
+    assert!(given_back("flood"), "its part is used up");
+    assert!(!given_back("calm"));
+    assert_eq!(bench.take(), ["flood", "calm", "flood"]);
+    assert!(!given_back("flood"), "what was given back took no room");
+    bench.queue.set(Door::Shut, &mut Taken::default());
+    assert!(given_back("calm"));
+    assert!(bench.queue.is_empty());
+}
+
+#[test]
+fn who_does_not_wait_overtakes_nobody_who_does() {
+    let bench = Bench::new(4, 1 << 20);
+    for tenant in ["a", "b", "c", "d"] {
+        assert!(bench.gets_in(tenant, 1));
+    }
+    let mut waiting = pin!(bench.queue.push(bench.make("e", 1)));
+    assert!(poll(&mut waiting).is_pending());
+    assert_eq!(bench.take().len(), 4);
+    for tenant in ["a", "b", "c"] {
+        assert!(bench.queue.try_push(bench.make(tenant, 1)).is_none());
+    }
+    assert!(bench.queue.try_push(bench.make("d", 1)).is_some(), "the last room is for the one who waits");
+    assert_eq!(poll(&mut waiting), Poll::Ready(Ok(())));
+    assert_eq!(bench.take(), ["a", "b", "c", "e"]);
+}
