@@ -73,3 +73,13 @@ fn a_stop_waits_for_what_a_stream_is_being_sent() {
     let text = stream.rest();
     assert!(text.contains("event: shutdown") && text.ends_with("\n\n"), "{}", text.len());
 }
+
+#[test]
+fn a_stream_that_has_ended_gives_its_place_back_before_its_client_hangs_up() {
+    let gateway = Gateway::start_with(|config| config.policy.limits.streams_per_address = 1);
+    let mut first = opened(&gateway);
+    gateway.fanout.drain(Duration::ZERO);
+    assert!(first.rest().contains("event: shutdown"));
+    let (_second, head) = Stream::events(gateway.public, "/events/acme", &["Accept: */*"]);
+    assert_eq!(head.status, 200, "it has seen the end of the first, whose socket it has not closed yet");
+}
