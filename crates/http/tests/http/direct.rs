@@ -43,7 +43,7 @@ fn a_client_that_sends_into_its_stream_is_ignored_and_then_cut() {
     stream.until("p-1");
     gateway.wait_for_subscribers("acme", 1);
     let mut flood = opened(&gateway);
-    flood.write(&[b'x'; (64 << 10) + 1]);
+    flood.write(&vec![b'x'; (64 << 10) + 1]);
     gateway.wait_for_subscribers("acme", 1);
     gateway.commit("acme", "p-2", None);
     assert!(!stream.until("p-2").contains("HTTP/1.1"), "a request that came behind is not answered");
