@@ -69,7 +69,8 @@ impl OpenStream {
         let mut direct = Direct { socket, stream: self, rest: Bytes::new(), heard: 0 };
         let ended = poll_fn(|cx| direct.poll(cx)).await;
         // It is off all lists before it says goodbye.
-        let Direct { socket, .. } = direct;
+        let Direct { socket, stream, .. } = direct;
+        drop(stream);
         match ended {
             Ok(()) => Box::pin(say_goodbye(&socket.0)).await,
             Err(error) => tracing::debug!(%error, "a stream ended before its time"),

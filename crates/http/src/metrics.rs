@@ -165,7 +165,8 @@ impl Metrics {
         self.add("pushgate_fanout_gaps_ahead", "Gap events for cursors ahead of the log", m.gaps_ahead.clone());
         let help = "Gap events for texts that are no cursor";
         self.add("pushgate_fanout_gaps_malformed", help, m.gaps_malformed.clone());
-        let help = "Seconds from a push's arrival to its hand-over to live streams, once for those of a thread together";
+        let help =
+            "Seconds from a push's arrival to its hand-over to live streams, once for those of a thread together";
         self.add("pushgate_fanout_lag_seconds", help, m.lag_seconds.clone());
         self.add("pushgate_fanout_tail_bytes", "Bytes of frames in the tails of all threads", m.tail_bytes.clone());
         let help = "Streams that took no bytes for server.stall_timeout and were given up";

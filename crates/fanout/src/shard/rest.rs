@@ -92,18 +92,14 @@ impl Rest {
         self.left.is_none()
     }
 
-    /// Writes all that comes after the cursor. Says whether that was possible.
-    fn write_tail(&mut self, tail: &mut Tail, limit: usize, mut wrote: impl FnMut(&Look<'_>)) -> bool {
-        while let Some(piece) = tail.look(self.cursor, limit) {
-            let all = self.write(piece.bytes, piece.last);
-            if self.cursor == piece.last {
-                wrote(&piece);
-            }
-            if !all {
-                return false;
-            }
+    /// Writes the piece that comes after the cursor, if there is one. Says whether that was possible.
+    fn write_next(&mut self, tail: &mut Tail, limit: usize, wrote: impl FnOnce(&Look<'_>)) -> bool {
+        let Some(piece) = tail.look(self.cursor, limit) else { return true };
+        let all = self.write(piece.bytes, piece.last);
+        if self.cursor == piece.last {
+            wrote(&piece);
         }
-        true
+        all
     }
 
     /// What was delivered and not told yet.
@@ -138,11 +134,12 @@ impl Core {
         !self.due.is_empty()
     }
 
-    fn serve_one(&mut self, slot: u32, wall: u64) {
+    /// One piece at most: streams that are several behind take each together, so that it is joined once for all of them.
+    fn serve_one(&mut self, index: u32, wall: u64) {
         let stall_at = self.stall_at();
-        let Self { slots, channels, shared, tally, told, rng, now, woken, .. } = self;
+        let Self { slots, channels, shared, tally, due, told, rng, now, woken, .. } = self;
         // Its stream may have left, and another one have the slot: that one is served as well.
-        let Some(slot) = slots.get_mut(slot) else { return };
+        let Some(slot) = slots.get_mut(index) else { return };
         slot.due = false;
         if let Some(rest) = &mut slot.rest
             && let Some(channel) = channels.get_mut(rest.channel)
@@ -151,7 +148,7 @@ impl Core {
             && channel.tail.start() <= rest.cursor
         {
             let before = rest.cursor;
-            let all = rest.write_tail(&mut channel.tail, shared.config.joined_write, |piece| tally.wrote(piece, wall));
+            let all = rest.write_next(&mut channel.tail, shared.config.joined_write, |piece| tally.wrote(piece, wall));
             if rest.cursor > before {
                 slot.heartbeat_at = heartbeat_at(*now, &shared.config, rng);
             }
@@ -161,6 +158,10 @@ impl Core {
                 told.push((channel.tenant.clone(), after, upto));
             }
             if all {
+                if rest.cursor < channel.tail.last() {
+                    slot.due = true;
+                    due.push_back(index);
+                }
                 return;
             }
         }

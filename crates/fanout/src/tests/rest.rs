@@ -178,3 +178,63 @@ fn thousands_are_written_to_in_turns_and_what_comes_meanwhile_is_joined() {
     let writes: usize = pipes.iter().map(|pipe| *pipe.writes.borrow()).sum();
     assert_eq!(writes, 600 + 256, "those that waited got both together");
 }
+
+/// Notes whose turn it was.
+struct Turn {
+    of: usize,
+    turns: Rc<RefCell<Vec<usize>>>,
+}
+
+impl FrameSink for Turn {
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.turns.borrow_mut().push(self.of);
+        Ok(bytes.len())
+    }
+}
+
+#[test]
+fn streams_that_are_pieces_behind_take_each_piece_together() {
+    let mut world = World::new(&FanoutConfig { joined_write: 1, ..config() }, 1);
+    world.dispatch(usize::MAX);
+    let turns = Rc::<RefCell<Vec<usize>>>::default();
+    for of in 0..3 {
+        let sink = Rc::new(Turn { of, turns: Rc::clone(&turns) });
+        world.subscribe_to(0, (&["a"], Resume::Live), Lease::default(), Some(sink as _));
+    }
+    world.settle();
+    turns.borrow_mut().clear();
+    world.commit(&["a", "a", "a"]);
+    world.pass();
+    assert_eq!(*turns.borrow(), [0, 1, 2, 0, 1, 2, 0, 1, 2], "a tail keeps one joined piece");
+}
+
+/// Takes one piece, of the next its beginning, and then nothing.
+#[derive(Default)]
+struct OneAndABit(RefCell<usize>);
+
+impl FrameSink for OneAndABit {
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut writes = self.0.borrow_mut();
+        *writes += 1;
+        match *writes {
+            1 => Ok(bytes.len()),
+            2 => Ok(1),
+            _ => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+}
+
+#[test]
+fn a_piece_that_the_sink_took_is_delivered_though_it_did_not_take_all_of_the_next() {
+    let mut world = World::new(&FanoutConfig { joined_write: 1, ..config() }, 1);
+    world.dispatch(usize::MAX);
+    let sink = Rc::new(OneAndABit::default());
+    world.subscribe_to(0, (&["a"], Resume::Live), Lease::default(), Some(Rc::clone(&sink) as _));
+    world.settle();
+    let before = world.head();
+    world.commit(&["a", "a"]);
+    world.pass();
+    assert_eq!(*sink.0.borrow(), 2);
+    let first = super::seq(before.get() + 1);
+    assert_eq!(world.take_told(), [(tenant("a"), before, first)], "its stream may end before it took the rest");
+}

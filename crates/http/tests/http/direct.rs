@@ -43,7 +43,7 @@ fn a_client_that_sends_into_its_stream_is_ignored_and_then_cut() {
     stream.until("p-1");
     gateway.wait_for_subscribers("acme", 1);
     let mut flood = opened(&gateway);
-    flood.write(&[b'x'; (64 << 10) + 1]);
+    flood.write(&vec![b'x'; (64 << 10) + 1]);
     gateway.wait_for_subscribers("acme", 1);
     gateway.commit("acme", "p-2", None);
     assert!(!stream.until("p-2").contains("HTTP/1.1"), "a request that came behind is not answered");
@@ -72,4 +72,14 @@ fn a_stop_waits_for_what_a_stream_is_being_sent() {
     gateway.stop();
     let text = stream.rest();
     assert!(text.contains("event: shutdown") && text.ends_with("\n\n"), "{}", text.len());
+}
+
+#[test]
+fn a_stream_that_has_ended_gives_its_place_back_before_its_client_hangs_up() {
+    let gateway = Gateway::start_with(|config| config.policy.limits.streams_per_address = 1);
+    let mut first = opened(&gateway);
+    gateway.fanout.drain(Duration::ZERO);
+    assert!(first.rest().contains("event: shutdown"));
+    let (_second, head) = Stream::events(gateway.public, "/events/acme", &["Accept: */*"]);
+    assert_eq!(head.status, 200, "it has seen the end of the first, whose socket it has not closed yet");
 }
