@@ -59,7 +59,7 @@ const BEAT_DRAIN: Duration = Duration::from_millis(20);
 
 /// The tails and subscribers of one worker thread.
 ///
-/// It stays on its thread and needs no lock. No subscriber's code runs while it is borrowed.
+/// It stays on its thread and needs no lock. No subscriber's code but a [`FrameSink`] runs while it is borrowed.
 pub struct Shard {
     shared: Arc<Shared>,
     core: RefCell<Core>,

@@ -41,6 +41,15 @@ impl EventBody {
         Self { stream: Some(Box::new(stream)), connection, began: false, rest: Bytes::new(), in_vain: 0 }
     }
 
+    /// There is nothing to write.
+    fn in_vain<T>(&mut self) -> Poll<Option<Result<T, SendsIntoStream>>> {
+        if self.in_vain >= LOOKS_IN_VAIN {
+            return Poll::Ready(Some(Err(SendsIntoStream)));
+        }
+        self.in_vain += 1;
+        Poll::Pending
+    }
+
     /// Leaves the rest to the connection, once the framework has the first bytes.
     fn leave(&mut self) {
         if let Some(connection) = self.connection.take()
@@ -60,14 +69,10 @@ impl Stream for EventBody {
             this.leave();
         }
         // It has left: the framework is to write what it has, and to expect nothing more.
-        let Some(stream) = &mut this.stream else { return Poll::Pending };
+        let Some(stream) = &mut this.stream else { return this.in_vain() };
         if this.rest.is_empty() {
             match Pin::new(&mut stream.subscriber).poll_next(cx) {
-                Poll::Pending if this.in_vain >= LOOKS_IN_VAIN => return Poll::Ready(Some(Err(SendsIntoStream))),
-                Poll::Pending => {
-                    this.in_vain += 1;
-                    return Poll::Pending;
-                }
+                Poll::Pending => return this.in_vain(),
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Ready(Some(bytes)) => this.rest = bytes,
             }

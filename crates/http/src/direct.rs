@@ -11,7 +11,7 @@ use std::{
     future::poll_fn,
     io,
     net::Shutdown,
-    pin::Pin,
+    pin::{Pin, pin},
     rc::Rc,
     task::{Context, Poll, ready},
     time::Duration,
@@ -21,11 +21,11 @@ use actix_web::{
     rt::{net::TcpStream, time::timeout},
     web::{Buf as _, Bytes},
 };
-use futures_util::Stream as _;
+use futures_util::{Stream as _, future::select};
 use pushgate_fanout::{FrameSink, Subscriber};
 use socket2::SockRef;
 
-use crate::limits::Permit;
+use crate::{limits::Permit, transport::Patience};
 
 /// Bytes that a client may send into its stream, which no EventSource and no proxy does.
 const HEARD: usize = 64 << 10;
@@ -63,7 +63,7 @@ impl FrameSink for Socket {
 
 impl OpenStream {
     /// Goes on with this socket, to the end of either. What was written to it before ends with a whole event.
-    pub(crate) async fn run(mut self: Box<Self>, socket: TcpStream) {
+    pub(crate) async fn run(mut self: Box<Self>, socket: TcpStream, patience: Rc<Patience>) {
         let socket = Rc::new(Socket(socket));
         self.subscriber.attach(Rc::clone(&socket) as Rc<dyn FrameSink>);
         let mut direct = Direct { socket, stream: self, rest: Bytes::new(), heard: 0 };
@@ -72,7 +72,7 @@ impl OpenStream {
         let Direct { socket, stream, .. } = direct;
         drop(stream);
         match ended {
-            Ok(()) => Box::pin(say_goodbye(&socket.0)).await,
+            Ok(()) => Box::pin(say_goodbye(&socket.0, &patience)).await,
             Err(error) => tracing::debug!(%error, "a stream ended before its time"),
         }
     }
@@ -140,9 +140,9 @@ fn read(socket: &TcpStream) -> io::Result<Option<usize>> {
     }
 }
 
-/// Ends the response, and waits a little for the other end: a socket that is closed with unread bytes resets the
-/// connection, and may take back what is still on its way (RFC 9112, section 9.6).
-async fn say_goodbye(socket: &TcpStream) {
+/// Ends the response, and waits a little for the other end, though not longer than the listener: a socket that is closed with
+/// unread bytes resets the connection, and may take back what is still on its way (RFC 9112, section 9.6).
+async fn say_goodbye(socket: &TcpStream, patience: &Patience) {
     let goodbye = async {
         SockRef::from(socket).shutdown(Shutdown::Write)?;
         let mut heard = 0;
@@ -156,5 +156,5 @@ async fn say_goodbye(socket: &TcpStream) {
         }
     };
     // Whatever comes of it, this is the end.
-    let _ = timeout(GOODBYE, goodbye).await;
+    let _ = timeout(GOODBYE, select(pin!(goodbye), pin!(patience.stop.notified()))).await;
 }

@@ -115,15 +115,10 @@ impl Serve {
                     let traffic = transport.traffic();
                     // In a box that is gone when a stream goes on: it is most of what a connection needs.
                     let served = Box::pin(plain.call((transport, Protocol::Http1, peer))).await;
-                    let (heir, io) = (traffic.heir(), way_out.take());
-                    drop((traffic, way_out));
-                    return match (heir, io) {
-                        (Some(stream), Some(io)) => {
-                            stream.run(io).await;
-                            Ok(())
-                        }
-                        _ => ended(served),
-                    };
+                    let (Some(stream), Some(io)) = (traffic.heir(), way_out.take()) else { return ended(served) };
+                    drop((served, traffic, way_out));
+                    stream.run(io, patience).await;
+                    return Ok(());
                 };
                 // What TLS needs is in boxes: a plain connection should not be as large as all of it together.
                 let io = match Box::pin(timeout(serve.head_timeout, accept(acceptor, io))).await {

@@ -22,8 +22,8 @@ const TURN: usize = 256;
 
 /// Takes a stream's bytes without anybody being asked, such as a socket that does not block.
 pub trait FrameSink {
-    /// Takes bytes from the beginning of `bytes`, at least one of them; says how many. It must neither wait nor call the
-    /// shard.
+    /// Takes bytes from the beginning of `bytes`, at least one of them; says how many. It is called while the shard is at
+    /// work, and may be dropped then: neither may wait or call the shard.
     ///
     /// # Errors
     /// It takes none now, of the kind `WouldBlock`, or never again. Either way its stream is woken.
