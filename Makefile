@@ -59,7 +59,7 @@ release: ## Builds target/release/pushgate
 # What bench builds and runs. CELL="a b" measures only these, ROUNDS=n so often, QUICK=1 shows that it works.
 BINARIES := $(or $(CARGO_TARGET_DIR),target)/release
 
-bench: ## Measures the performance cells and writes docs/performance (half an hour; CELL=, ROUNDS=, QUICK=1)
+bench: ## Measures the performance cells and writes docs/performance (twenty minutes; CELL=, ROUNDS=, QUICK=1)
 	@$(CARGO) build --release --locked --package pushgate --bin pushgate --example load
 	@$(BINARIES)/examples/load --pushgate $(BINARIES)/pushgate bench $(foreach cell,$(CELL),--cell $(cell)) $(addprefix --rounds ,$(ROUNDS)) $(if $(QUICK),--quick)
 

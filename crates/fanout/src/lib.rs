@@ -6,7 +6,8 @@
 //! There is no queue and no copy per subscriber, and no lock that two worker threads share on the way of a push.
 //!
 //! Begin reading at [`Fanout`], then follow a push: `queue` (from the journal's writer to the dispatch thread),
-//! `dispatch`, `outlet` (to a worker thread), `shard::core`, `tail`. `subscriber` tells why a stream has neither a gap
+//! `dispatch`, `outlet` (to a worker thread), `shard::core`, `tail`, and `shard::rest`, which writes to streams that have all there
+//! is. `subscriber` tells why a stream has neither a gap
 //! nor a duplicate where replay meets live, and when a push counts as delivered. `blips` is what keeps short breaks of a
 //! connection from subscribers.
 

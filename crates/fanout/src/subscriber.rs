@@ -20,7 +20,8 @@
 //! response asks right after it has put them into its buffer, and not while the subscriber takes none. A response that is
 //! dropped with the last bytes in its hands never asks again, and nobody is told of them. So each poll begins with telling
 //! the [`DeliverySink`](crate::DeliverySink) how far `c` has come since: by the above all kept pushes in between were
-//! written. The jump to where a stream starts is no such way, and not told.
+//! written. The jump to where a stream starts is no such way, and not told. What the shard writes for a stream at rest is
+//! delivered once its sink took all of it, and told by the shard.
 
 use std::{
     fmt,
