@@ -73,9 +73,9 @@ pub(crate) fn run(args: TailArgs) -> Result<(), Failure> {
             () = output.reader_gone() => Ok(()),
             ended = follower.run(&output) => ended,
         };
-        output.finish().await;
+        let printed = output.finish().await;
         if let Some(confirmer) = confirmer {
-            confirmer.finish().await;
+            confirmer.finish(printed).await;
         }
         ended
     })

@@ -1,4 +1,9 @@
-use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use pushgate_subscriber::{HttpClient, HttpError, PushEvent};
 use secrecy::SecretString;
@@ -27,6 +32,8 @@ struct Shared {
     base: BaseUrl,
     status: Status,
     slots: Arc<Semaphore>,
+    /// The push that is being printed, or waits for a slot: a stop may come in between.
+    printing: RefCell<Option<PushEvent>>,
     /// Whether it was said that a push was answered already: of a whole replay each would be.
     told: Cell<bool>,
 }
@@ -46,7 +53,7 @@ impl Confirmer {
     pub(super) fn new(client: HttpClient, base: BaseUrl, status: Status) -> Self {
         let slots = Arc::new(Semaphore::new(IN_FLIGHT as usize));
         let client = Cell::new(Some(client));
-        Self(Rc::new(Shared { client, base, status, slots, told: Cell::new(false) }))
+        Self(Rc::new(Shared { client, base, status, slots, printing: RefCell::default(), told: Cell::new(false) }))
     }
 
     /// Says it with another token from now on.
@@ -55,9 +62,15 @@ impl Confirmer {
         self.0.client.set(Some(client));
     }
 
+    /// It is about to be printed.
+    pub(super) fn prints(&self, push: &PushEvent) {
+        self.0.printing.replace(Some(push.clone()));
+    }
+
     /// Begins to say it; completes as soon as there is a slot.
     pub(super) async fn confirm(&self, push: &PushEvent) {
         let slot = Arc::clone(&self.0.slots).acquire_owned().await.expect("the slots are never closed");
+        self.0.printing.take();
         let (this, tenant, id) = (self.clone(), push.tenant.clone(), push.id.clone());
         actix_rt::spawn(async move {
             this.say(&tenant, &id).await;
@@ -65,9 +78,16 @@ impl Confirmer {
         });
     }
 
-    /// Lets the words under way come to their end, if that is soon.
-    pub(super) async fn finish(&self) {
-        if timeout(GRACE, self.0.slots.acquire_many(IN_FLIGHT)).await.is_err() {
+    /// Lets the words under way come to their end, if that is soon; that of the last push too, if all was `printed`.
+    pub(super) async fn finish(&self, printed: bool) {
+        let last = self.0.printing.take().filter(|_| printed);
+        let words = async {
+            if let Some(push) = last {
+                self.confirm(&push).await;
+            }
+            self.0.slots.acquire_many(IN_FLIGHT).await.map(drop)
+        };
+        if timeout(GRACE, words).await.is_err() {
             self.0.status.say("some pushes are not confirmed: upstream.ack_timeout decides about them");
         }
     }

@@ -71,6 +71,9 @@ impl Follower {
 
     /// Whether somebody still reads.
     async fn print(&self, event: &Event, push: &PushEvent, output: &Output) -> Result<bool, Failure> {
+        if let Some(confirmer) = &self.confirmer {
+            confirmer.prints(push);
+        }
         match output.write(self.form.show(event, push)).await {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(false),

@@ -17,7 +17,7 @@ const GRACE: Duration = Duration::from_millis(500);
 /// Standard output, written by a thread of its own: whoever reads may be slow, and signals must count meanwhile.
 pub(super) struct Output {
     jobs: mpsc::Sender<Job>,
-    written_all: oneshot::Receiver<()>,
+    written_all: oneshot::Receiver<bool>,
     gone: watch::Receiver<bool>,
 }
 
@@ -33,13 +33,15 @@ impl Output {
         let (jobs, mut inbox) = mpsc::channel::<Job>(1);
         let (ended, written_all) = oneshot::channel();
         thread::Builder::new().name("output".to_owned()).spawn(move || {
+            let mut all = true;
             while let Some(Job { text, done }) = inbox.blocking_recv() {
                 let mut stdout = io::stdout().lock();
                 let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+                all &= written.is_ok();
                 // Whoever waited for it may be gone.
                 let _ = done.send(written);
             }
-            drop(ended);
+            let _ = ended.send(all);
         })?;
         let (tell, gone) = watch::channel(false);
         thread::Builder::new().name("reader-gone".to_owned()).spawn(move || {
@@ -66,11 +68,10 @@ impl Output {
         let _ = self.gone.clone().wait_for(|gone| *gone).await;
     }
 
-    /// Lets what is being written come to its end, if that is soon.
-    pub(super) async fn finish(self) {
+    /// Lets what is being written come to its end, if that is soon. Says whether all was written.
+    pub(super) async fn finish(self) -> bool {
         drop(self.jobs);
-        // Nothing is sent: the sender goes with the thread.
-        let _ = tokio::time::timeout(GRACE, self.written_all).await;
+        matches!(tokio::time::timeout(GRACE, self.written_all).await, Ok(Ok(true)))
     }
 }
 
