@@ -18,6 +18,13 @@ pub(super) const PART: usize = 4;
 /// some tens of milliseconds, and yet the cost of an fsync is small beside that of so many pushes.
 pub(super) const BATCH: usize = 2048;
 
+/// Appends of one tenant that come into a batch before the next tenant's do: pushes that are stored together are answered
+/// in one write, and bring the service to send the next ones together.
+pub(super) const TURN: usize = 16;
+
+/// A push of so many bytes is the last of its tenant's turn.
+pub(super) const LARGE: usize = 16 << 10;
+
 /// Bytes after which a batch takes no more.
 const BATCH_BYTES: usize = 8 << 20;
 
@@ -27,7 +34,7 @@ const COMMANDS: usize = 64;
 /// What waits for the writer. Full, it lets callers wait, first come first served.
 ///
 /// Bounded in pushes and in bytes, for all tenants and for each; a push above the bound in bytes gets in alone. Each
-/// tenant has a lane, and the lanes are taken from in turn: what one tenant has queued delays nobody else's next commit.
+/// tenant has a lane, and the lanes are taken from in turn: what one tenant has queued delays others by one turn of it.
 /// Room is given back when the writer takes a batch, so that the next one fills while the commit is under way. Commands
 /// have a small queue of their own.
 pub(super) struct Queue {
@@ -135,7 +142,7 @@ impl Pass<'_> {
 impl Queue {
     pub(super) fn new(limits: &Limits, queued: Gauge) -> Self {
         let waiting = Waiting {
-            lanes: Lanes::new(),
+            lanes: Lanes::new(TURN),
             by_tenant: HashMap::new(),
             rooms: Vec::new(),
             commands: VecDeque::new(),
@@ -249,6 +256,9 @@ impl Queue {
             let Some((lane, append)) = waiting.lanes.pop() else { break };
             let size = append.size();
             sum = sum.saturating_add(size);
+            if size >= LARGE {
+                waiting.lanes.pass(lane);
+            }
             waiting.rooms[lane].leave(size);
             self.room.leave(size);
             self.queued.dec();

@@ -7,7 +7,10 @@ use pushgate_model::{Answer, Seq};
 use tempfile::TempDir;
 
 use super::{Bench, all, push};
-use crate::{AnsweredBy, Append, AppendOutcome, Entry, ReadQuery, sqlite::page};
+use crate::{
+    AnsweredBy, Append, AppendOutcome, Entry, ReadQuery,
+    sqlite::{page, queue::TURN},
+};
 
 const TENANTS: [&str; 3] = ["a", "b", "c"];
 
@@ -66,12 +69,13 @@ fn in_turn(batch: &[Member]) -> Vec<Member> {
     }
     std::iter::from_fn(|| {
         let mut lane = ring.pop_front()?;
-        let member = lane.pop_front();
-        if !lane.is_empty() {
-            ring.push_back(lane);
+        let rest = lane.split_off(lane.len().min(TURN));
+        if !rest.is_empty() {
+            ring.push_back(rest);
         }
-        member
+        Some(lane)
     })
+    .flatten()
     .collect()
 }
 

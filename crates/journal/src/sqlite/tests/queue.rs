@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use super::{poll, push_of};
 use crate::{
     Append, Entry, Limits, Unavailable,
-    sqlite::queue::{BATCH, Door, PART, Queue, Taken},
+    sqlite::queue::{BATCH, Door, LARGE, PART, Queue, TURN, Taken},
 };
 
 /// A queue without a writer.
@@ -55,10 +55,18 @@ fn what_one_tenant_has_queued_delays_nobody_elses_next_commit() {
     }
     assert!(bench.gets_in("calm", 100));
     let batch = bench.take();
-    assert_eq!((batch.len(), batch.iter().position(|tenant| tenant == "calm")), (BATCH, Some(1)));
+    assert_eq!((batch.len(), batch.iter().position(|tenant| tenant == "calm")), (BATCH, Some(TURN)));
     // The rest comes later, and all of it.
     assert_eq!([bench.take().len(), bench.take().len(), bench.take().len(), bench.take().len()], [BATCH, BATCH, 1, 0]);
     assert!(bench.queue.is_empty());
+}
+
+#[test]
+fn a_large_push_is_the_last_of_its_tenants_turn() {
+    let bench = Bench::new(1000, 1 << 30);
+    assert!(bench.gets_in("a", LARGE - 1) && bench.gets_in("a", LARGE) && bench.gets_in("a", 1));
+    assert!(bench.gets_in("b", 1) && bench.gets_in("b", 1));
+    assert_eq!(bench.take(), ["a", "a", "b", "b", "a"]);
 }
 
 #[test]
@@ -81,7 +89,7 @@ fn a_tenant_with_its_part_of_the_queue_waits_while_others_get_in() {
     let mut waiting = pin!(bench.queue.push(bench.make("flood", 1)));
     assert!(poll(&mut waiting).is_pending());
     assert!(bench.gets_in("calm", 1));
-    assert_eq!(bench.take(), ["flood", "calm", "flood", "flood", "flood"]);
+    assert_eq!(bench.take(), ["flood", "flood", "flood", "flood", "calm"]);
     assert_eq!(poll(&mut waiting), Poll::Ready(Ok(())));
     assert_eq!(bench.take(), ["flood"]);
 }
@@ -136,7 +144,7 @@ fn without_room_or_with_the_door_shut_an_append_is_given_back() {
     assert!(!given_back("flood") && !given_back("flood"));
     assert!(given_back("flood"), "its part is used up");
     assert!(!given_back("calm"));
-    assert_eq!(bench.take(), ["flood", "calm", "flood"]);
+    assert_eq!(bench.take(), ["flood", "flood", "calm"]);
     assert!(!given_back("flood"), "what was given back took no room");
     bench.queue.set(Door::Shut, &mut Taken::default());
     assert!(given_back("calm"));
