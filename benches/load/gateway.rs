@@ -39,6 +39,8 @@ pub(crate) struct GatewayRules {
     pub(crate) tenants: usize,
     /// `server.heartbeat`.
     pub(crate) heartbeat: &'static str,
+    /// `server.workers`; 0 stands for as many as there are cores.
+    pub(crate) workers: usize,
     /// `server.stall_timeout`.
     pub(crate) stall_timeout: &'static str,
     /// `upstream.connect.per_second`.
@@ -244,6 +246,7 @@ impl Default for GatewayRules {
         Self {
             tenants: 1,
             heartbeat: "15s",
+            workers: 0,
             stall_timeout: "30s",
             connects_per_second: 100,
             backoff_max: "60s".to_owned(),
@@ -263,13 +266,14 @@ fn spawn(rig: &Rig, log: &Path) -> Result<Process> {
 fn config(rig: &Rig, rules: &GatewayRules) -> String {
     let journal = toml::Value::String(rig.file("journal.db").display().to_string());
     let mut text = format!(
-        "[server]\nbind = \"{}\"\nheartbeat = \"{}\"\nstall_timeout = \"{}\"\n\
+        "[server]\nbind = \"{}\"\nheartbeat = \"{}\"\nworkers = {}\nstall_timeout = \"{}\"\n\
          [admin]\nbind = \"{}\"\n\
          [journal]\npath = {journal}\nfsync = \"{}\"\n\
          [upstream]\nurl = \"ws://{}/ws/{{tenant}}\"\n\
          connect = {{ per_second = {} }}\nbackoff = {{ max = \"{}\" }}\n",
         rig.public,
         rules.heartbeat,
+        rules.workers,
         rules.stall_timeout,
         rig.admin,
         rules.fsync,

@@ -58,8 +58,9 @@ impl Cell {
     /// The servers that it compares, which take turns in each round.
     pub(crate) fn servers(self) -> &'static [Kind] {
         match self {
-            Self::Many10000 | Self::Ch1000x10 => &[Kind::Raw, Kind::Joining, Kind::Pushgate, Kind::Nchan],
-            Self::One10000 | Self::Pin1000 | Self::Lat1000 => &[Kind::Raw, Kind::Pushgate, Kind::Nchan],
+            Self::Many10000 | Self::Ch1000x10 => &Kind::ALL,
+            Self::One10000 => &[Kind::Raw, Kind::Single, Kind::Pushgate, Kind::Nchan],
+            Self::Pin1000 | Self::Lat1000 => &[Kind::Raw, Kind::Pushgate, Kind::Nchan],
             Self::GrowthSubscribers => &[Kind::Raw, Kind::Pushgate],
             Self::Idle => &[Kind::Pushgate, Kind::Nchan],
             Self::Ingest | Self::Replay | Self::GrowthTenants => &[Kind::Pushgate],

@@ -100,8 +100,8 @@ fn draw_bars(path: &Path, title: &str, groups: &[(Cell, Vec<(Kind, f64)>)]) -> R
     for (index, (cell, values)) in groups.iter().enumerate() {
         for (kind, value) in values {
             let slot = Kind::ALL.iter().position(|other| other == kind).unwrap_or_default();
-            let left = index as f64 + 0.1 + slot as f64 * 0.2;
-            let bar = Rectangle::new([(left, floor), (left + 0.17, *value)], colour(*kind).filled());
+            let left = index as f64 + 0.1 + slot as f64 * 0.17;
+            let bar = Rectangle::new([(left, floor), (left + 0.15, *value)], colour(*kind).filled());
             chart.draw_series([bar])?;
             let (x, y) = chart.backend_coord(&(left, *value));
             area.draw(&Text::new(number(*value), (x, y - 14), (FONT.0, 11)))?;
@@ -165,6 +165,7 @@ fn colour(kind: Kind) -> RGBColor {
     match kind {
         Kind::Raw => RGBColor(140, 140, 140),
         Kind::Joining => RGBColor(80, 80, 80),
+        Kind::Single => RGBColor(120, 180, 225),
         Kind::Pushgate => RGBColor(31, 119, 180),
         Kind::Nchan => RGBColor(230, 145, 56),
     }

@@ -30,7 +30,9 @@ pub(crate) enum Kind {
     Raw,
     /// The same, but for events that wait together: these go out in one write.
     Joining,
-    /// The gateway, fed by the simulator.
+    /// The gateway with one worker, as the raw servers have one thread; fed by the simulator.
+    Single,
+    /// The gateway as shipped, with a worker for each core.
     Pushgate,
     /// nginx with the module nchan.
     Nchan,
@@ -59,7 +61,7 @@ enum Running<'a> {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 4] = [Self::Raw, Self::Joining, Self::Pushgate, Self::Nchan];
+    pub(crate) const ALL: [Self; 5] = [Self::Raw, Self::Joining, Self::Single, Self::Pushgate, Self::Nchan];
 }
 
 impl fmt::Display for Kind {
@@ -67,6 +69,7 @@ impl fmt::Display for Kind {
         f.pad(match self {
             Self::Raw => "raw",
             Self::Joining => "raw, joining",
+            Self::Single => "Pushgate, one worker",
             Self::Pushgate => "Pushgate",
             Self::Nchan => "nchan",
         })
@@ -80,7 +83,8 @@ impl<'a> Server<'a> {
             Kind::Raw => Running::Raw(raw(rig, &[])?),
             Kind::Joining => Running::Raw(raw(rig, &["--join"])?),
             Kind::Nchan => Running::Nchan(Nchan::start(rig, nchan.context("nchan is not installed")?, rig.public)?),
-            Kind::Pushgate => pushgate(rig, tenants)?,
+            Kind::Single => pushgate(rig, tenants, 1)?,
+            Kind::Pushgate => pushgate(rig, tenants, 0)?,
         };
         Ok(Self { running, addr: rig.public, tenants })
     }
@@ -149,7 +153,7 @@ fn raw(rig: &Rig, more: &[&str]) -> Result<Process> {
     Ok(process)
 }
 
-fn pushgate(rig: &Rig, tenants: usize) -> Result<Running<'_>> {
+fn pushgate(rig: &Rig, tenants: usize, workers: usize) -> Result<Running<'_>> {
     let simulator = {
         // On a core of its own, when this thread is pinned.
         let _elsewhere = match cores()?.count() {
@@ -160,7 +164,8 @@ fn pushgate(rig: &Rig, tenants: usize) -> Result<Running<'_>> {
         let rules = ServiceRules { accounts: tenants, redeliver_after: "2m", ..ServiceRules::default() };
         Simulator::start(rig, rules)?
     };
-    let rules = GatewayRules { tenants, stall_timeout: "2m", connects_per_second: 2000, ..GatewayRules::default() };
+    let usual = GatewayRules::default();
+    let rules = GatewayRules { tenants, workers, stall_timeout: "2m", connects_per_second: 2000, ..usual };
     let gateway = Gateway::start(rig, &rules)?;
     gateway.all_connected(PATIENCE)?;
     Ok(Running::Pushgate(Box::new(gateway), simulator))

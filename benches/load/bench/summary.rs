@@ -84,20 +84,26 @@ impl<'a> Summary<'a> {
     pub(crate) fn claims(&self) -> Vec<Claim> {
         use Budget::{AtLeast, AtMost};
         let claim = |what, figure, budget| Claim { what, figure, budget };
-        let rate = |to| self.ratio("deliveries_per_s", to);
+        let rate = |own, to| self.ratio("deliveries_per_s", own, to);
         let own = |name: &str| self.median(Kind::Pushgate, 0, name);
         match self.cell {
             Cell::Many10000 => vec![
-                claim("deliveries/s, of the joining raw server's", rate(Kind::Joining), AtLeast(0.9)),
-                claim("deliveries/s, of nchan's", rate(Kind::Nchan), AtLeast(10.0)),
+                claim("deliveries/s, of the joining raw server's", rate(Kind::Single, Kind::Joining), AtLeast(0.9)),
+                claim("deliveries/s, of nchan's", rate(Kind::Pushgate, Kind::Nchan), AtLeast(10.0)),
             ],
             Cell::Ch1000x10 => vec![
-                claim("deliveries/s, of the raw server's", rate(Kind::Raw), AtLeast(0.9)),
-                claim("deliveries/s, of nchan's", rate(Kind::Nchan), AtLeast(2.0)),
+                claim("deliveries/s, of the raw server's", rate(Kind::Single, Kind::Raw), AtLeast(0.9)),
+                claim("deliveries/s, of nchan's", rate(Kind::Pushgate, Kind::Nchan), AtLeast(2.0)),
             ],
-            Cell::One10000 => vec![claim("deliveries/s, of the raw server's", rate(Kind::Raw), AtLeast(0.9))],
+            Cell::One10000 => {
+                vec![claim("deliveries/s, of the raw server's", rate(Kind::Single, Kind::Raw), AtLeast(0.9))]
+            }
             Cell::Pin1000 => {
-                vec![claim("CPU of a delivery, of the raw server's", self.ratio("cpu_us", Kind::Raw), AtMost(1.2))]
+                vec![claim(
+                    "CPU of a delivery, of the raw server's",
+                    self.ratio("cpu_us", Kind::Pushgate, Kind::Raw),
+                    AtMost(1.2),
+                )]
             }
             Cell::Lat1000 => {
                 let (what, figure) = ("p99 of the last read less a commit, of the raw server's", self.latency());
@@ -127,14 +133,14 @@ impl<'a> Summary<'a> {
     /// What may never be: pushes that the gateway lost, doubled or reordered, and streams that it ended.
     pub(crate) fn faults(&self) -> u64 {
         let names = ["missing", "duplicates", "reordered", "ended"];
-        let rows = self.rows().into_iter().filter(|(kind, _)| *kind == Kind::Pushgate);
+        let rows = self.rows().into_iter().filter(|(kind, _)| matches!(kind, Kind::Single | Kind::Pushgate));
         let faults = rows.flat_map(|(kind, step)| names.map(|name| self.sum(kind, step, name)));
         faults.flatten().sum::<f64>() as u64
     }
 
-    /// The gateway's figure by another's of the same round, and the median of that.
-    fn ratio(&self, name: &str, to: Kind) -> Option<f64> {
-        self.by_round(|own, other| Some(own.figures.get(name)? / other.figures.get(name)?), to)
+    /// A server's figure by another's of the same round, and the median of that.
+    fn ratio(&self, name: &str, of: Kind, to: Kind) -> Option<f64> {
+        self.by_round(|own, other| Some(own.figures.get(name)? / other.figures.get(name)?), of, to)
     }
 
     fn latency(&self) -> Option<f64> {
@@ -142,11 +148,11 @@ impl<'a> Summary<'a> {
             let commit = own.figures.get("commit_ms")?;
             Some((own.figures.get("last_p99_ms")? - commit) / raw.figures.get("last_p99_ms")?)
         };
-        self.by_round(less, Kind::Raw)
+        self.by_round(less, Kind::Pushgate, Kind::Raw)
     }
 
-    fn by_round(&self, each: impl Fn(&Record, &Record) -> Option<f64>, to: Kind) -> Option<f64> {
-        let own = self.runs(Kind::Pushgate, 0);
+    fn by_round(&self, each: impl Fn(&Record, &Record) -> Option<f64>, of: Kind, to: Kind) -> Option<f64> {
+        let own = self.runs(of, 0);
         let pairs = own.filter_map(|own| {
             let other = self.runs(to, 0).find(|other| other.round == own.round)?;
             each(own, other)
@@ -196,10 +202,10 @@ mod tests {
         let rate = |server, round, rate| run(server, round, &[("deliveries_per_s", rate)]);
         let records = [
             rate(Kind::Joining, 1, 100.0),
-            rate(Kind::Pushgate, 1, 95.0),
+            rate(Kind::Single, 1, 95.0),
             rate(Kind::Joining, 2, 10.0),
-            rate(Kind::Pushgate, 2, 5.0),
-            rate(Kind::Pushgate, 3, 1.0),
+            rate(Kind::Single, 2, 5.0),
+            rate(Kind::Single, 3, 1.0),
         ];
         let claims = Summary::new(Cell::Many10000, &records).claims();
         assert_eq!(claims[0].figure, Some(0.725));
