@@ -7,7 +7,12 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
-use super::{fault::Fault, ledger::Ledger, shared::Progress};
+use super::{
+    fault::Fault,
+    ledger::Ledger,
+    recent::{self, Seen},
+    shared::Progress,
+};
 use crate::{
     AnsweredBy, Append, AppendOutcome, Appended, Entry, QUARANTINE_OVERHEAD, QuarantineEntry, recorded::Recorded,
 };
@@ -25,7 +30,7 @@ pub(super) struct Pen<'a> {
     /// What was stored for the first time, in the order of seq.
     pub(super) stored: Vec<Arc<StoredPush>>,
     /// What each new push takes, at hand for the whole batch.
-    know: CachedStatement<'a>,
+    look: CachedStatement<'a>,
     store: CachedStatement<'a>,
 }
 
@@ -84,15 +89,13 @@ impl<'a> Pen<'a> {
         progress: &'a Progress,
         dedup: Duration,
     ) -> rusqlite::Result<Self> {
-        let know = conn.prepare_cached(
-            "INSERT INTO ids (tenant, push_id, seq, last_seen, trimmed) VALUES (?1, ?2, ?3, ?4, 0)
-             ON CONFLICT DO NOTHING",
-        )?;
+        let look =
+            conn.prepare_cached("SELECT seq, last_seen, trimmed, answer FROM ids WHERE tenant = ?1 AND push_id = ?2")?;
         let store = conn.prepare_cached(
             "INSERT INTO pushes (seq, tenant, received_at, answer, size, push_id, created_at, title, body)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?;
-        Ok(Self { conn, ledger, progress, dedup, stored: Vec::new(), know, store })
+        Ok(Self { conn, ledger, progress, dedup, stored: Vec::new(), look, store })
     }
 
     /// Writes a batch within the transaction that the caller began, and says what became of each member.
@@ -110,6 +113,7 @@ impl<'a> Pen<'a> {
                 Entry::Answer { push_id, answer, by } => self.decide(&origin.tenant, &push_id, answer, by)?,
             });
         }
+        self.ledger.settle(self.conn, outcomes.len())?;
         self.ledger.flush(self.conn)?;
         Ok(outcomes)
     }
@@ -140,32 +144,39 @@ impl<'a> Pen<'a> {
 
     /// A push whose id is known, refreshed; nothing for a new one, whose id is known from now on.
     fn recognise(&mut self, key: i64, push: &Push, seq: Seq, at: Timestamp) -> rusqlite::Result<Option<Known>> {
-        let (id, seq, seen) = (push.id.as_str(), seq.get().cast_signed(), at.as_millis().cast_signed());
-        let new = self.know.execute(params![key, id, seq, seen])?;
-        if new == 1 {
-            return Ok(None);
+        let id = push.id.as_str();
+        let seen = Seen { seq: seq.get().cast_signed(), at: at.as_millis().cast_signed() };
+        if let Some(first) = self.ledger.recent.take(key, id) {
+            recent::insert(self.conn, key, id, Seen { at: first.at.max(seen.at), ..first })?;
+            return Ok(Some(Known { seq: first.seq, remembered: None }));
         }
+        let Some((known, last_seen)) = self.look(key, id)? else {
+            self.ledger.recent.add(key, id, seen);
+            return Ok(None);
+        };
         let forgettable = at.minus(self.dedup).as_millis().cast_signed();
-        let revived = self
-            .conn
-            .prepare_cached(
-                "UPDATE ids SET seq = ?3, last_seen = ?4, trimmed = 0
-                 WHERE tenant = ?1 AND push_id = ?2 AND trimmed = 1 AND last_seen < ?5",
-            )?
-            .execute(params![key, id, seq, seen, forgettable])?;
-        if revived == 1 {
+        if known.remembered.is_some() && last_seen < forgettable {
+            self.conn
+                .prepare_cached(
+                    "UPDATE ids SET seq = ?3, last_seen = ?4, trimmed = 0 WHERE tenant = ?1 AND push_id = ?2",
+                )?
+                .execute(params![key, id, seen.seq, seen.at])?;
             return Ok(None);
         }
         self.conn
-            .prepare_cached(
-                "UPDATE ids SET last_seen = max(last_seen, ?3) WHERE tenant = ?1 AND push_id = ?2
-                 RETURNING seq, trimmed, answer",
-            )?
-            .query_row(params![key, id, seen], |row| {
-                let trimmed: bool = row.get(1)?;
-                let remembered = if trimmed { Some(recorded_from_sql(row.get(2)?)) } else { None };
-                Ok(Some(Known { seq: row.get(0)?, remembered }))
-            })
+            .prepare_cached("UPDATE ids SET last_seen = max(last_seen, ?3) WHERE tenant = ?1 AND push_id = ?2")?
+            .execute(params![key, id, seen.at])?;
+        Ok(Some(known))
+    }
+
+    /// What the table of ids knows of a push, and when it was last seen.
+    fn look(&mut self, key: i64, id: &str) -> rusqlite::Result<Option<(Known, i64)>> {
+        let known = self.look.query_row(params![key, id], |row| {
+            let trimmed: bool = row.get(2)?;
+            let remembered = if trimmed { Some(recorded_from_sql(row.get(3)?)) } else { None };
+            Ok((Known { seq: row.get(0)?, remembered }, row.get(1)?))
+        });
+        known.optional()
     }
 
     /// A known push came again: it may change what is recorded about it.
@@ -174,10 +185,7 @@ impl<'a> Pen<'a> {
         if let Some(remembered) = known.remembered {
             return Ok(AppendOutcome::Duplicate { seq, answer: remembered.answer() });
         }
-        let before = self
-            .conn
-            .prepare_cached("SELECT answer FROM pushes WHERE seq = ?1")?
-            .query_row([known.seq], |row| row.get(0).map(recorded_from_sql))?;
+        let before = self.recorded(known.seq)?;
         let after = before.repeated(answer);
         if after != before {
             self.record(known.seq, after)?;
@@ -187,22 +195,22 @@ impl<'a> Pen<'a> {
 
     /// Somebody decided what a push is answered.
     fn decide(
-        &self,
+        &mut self,
         tenant: &TenantId,
         push_id: &PushId,
         answer: Answer,
         by: AnsweredBy,
     ) -> rusqlite::Result<AppendOutcome> {
         let Some(key) = self.ledger.known(tenant) else { return Ok(AppendOutcome::UnknownPush) };
-        let kept: Option<(i64, Recorded)> = self
-            .conn
-            .prepare_cached(
-                "SELECT p.seq, p.answer FROM ids i JOIN pushes p ON p.seq = i.seq
-                 WHERE i.tenant = ?1 AND i.push_id = ?2 AND i.trimmed = 0",
-            )?
-            .query_row(params![key, push_id.as_str()], |row| Ok((row.get(0)?, recorded_from_sql(row.get(1)?))))
-            .optional()?;
-        let Some((seq, recorded)) = kept else { return Ok(AppendOutcome::UnknownPush) };
+        let id = push_id.as_str();
+        let seq = match self.ledger.recent.get(key, id) {
+            Some(seen) => seen.seq,
+            None => match self.look(key, id)? {
+                Some((Known { seq, remembered: None }, _)) => seq,
+                _ => return Ok(AppendOutcome::UnknownPush),
+            },
+        };
+        let recorded = self.recorded(seq)?;
         match recorded.decided(answer, by) {
             Ok(recorded) => {
                 self.record(seq, recorded)?;
@@ -210,6 +218,13 @@ impl<'a> Pen<'a> {
             }
             Err(standing) => Ok(AppendOutcome::AlreadyAnswered(standing)),
         }
+    }
+
+    /// What is recorded about a kept push.
+    fn recorded(&self, seq: i64) -> rusqlite::Result<Recorded> {
+        self.conn
+            .prepare_cached("SELECT answer FROM pushes WHERE seq = ?1")?
+            .query_row([seq], |row| row.get(0).map(recorded_from_sql))
     }
 
     fn record(&self, seq: i64, recorded: Recorded) -> rusqlite::Result<()> {

@@ -18,7 +18,7 @@ use crate::JournalError;
 /// must show progress.
 const BUSY: Duration = Duration::from_millis(500);
 
-/// Page cache of the writer, in KiB: holds the hot part of the index of ids.
+/// Page cache of the writer, in KiB: holds the hot parts of the indexes.
 const WRITER_CACHE: i32 = 32 * 1024;
 
 /// Page cache of a reader, in KiB.

@@ -3,7 +3,11 @@ use std::collections::HashMap;
 use pushgate_model::{Seq, TenantId};
 use rusqlite::{Connection, params};
 
-use super::{fault::Fault, listing::tenant_from_sql};
+use super::{
+    fault::Fault,
+    listing::tenant_from_sql,
+    recent::{Recent, Seen},
+};
 
 /// Positions that a gateway may give before it reserves more; see [`Ledger::reserve`].
 const RESERVED: u64 = 1 << 24;
@@ -21,6 +25,12 @@ pub(super) struct Ledger {
     bytes: u64,
     quarantine: u64,
     changed: Vec<usize>,
+    /// Ids that the table of ids does not have yet.
+    pub(super) recent: Recent,
+    /// The table of ids has all pushes up to here, and the rows of tenants count them.
+    indexed: u64,
+    /// Pushes after `indexed` and up to here are on their way there.
+    leaving: u64,
     /// Former keys of purged tenants, whose rows are still there.
     purges: Vec<i64>,
 }
@@ -33,7 +43,17 @@ pub(super) struct Usage {
     pub(super) pushes: u64,
     pub(super) bytes: u64,
     trimmed: u64,
+    /// Of all these, which the tenant's row does not count yet: those above [`Ledger::leaving`], and the others.
+    fresh: Count,
+    leaving: Count,
     changed: bool,
+}
+
+/// Some pushes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    pushes: u64,
+    bytes: u64,
 }
 
 impl Ledger {
@@ -41,26 +61,50 @@ impl Ledger {
     /// that failed.
     pub(super) fn load(conn: &Connection, head: Seq) -> rusqlite::Result<Self> {
         let mut ledger = Self::default();
-        let (given, reserved, newest): (i64, i64, i64) =
-            conn.query_row("SELECT head, reserved, (SELECT coalesce(max(seq), 0) FROM pushes) FROM log", [], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })?;
+        let (given, reserved, indexed, newest): (i64, i64, i64, i64) = conn.query_row(
+            "SELECT head, reserved, indexed, (SELECT coalesce(max(seq), 0) FROM pushes) FROM log",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+        )?;
         ledger.reserved = reserved.cast_unsigned();
+        (ledger.indexed, ledger.leaving) = (indexed.cast_unsigned(), indexed.cast_unsigned());
         let highest = given.max(newest).cast_unsigned().max(head.get());
         ledger.head = Seq::new(highest).unwrap_or(Seq::MAX);
         let mut tenants = conn.prepare("SELECT id, name, trimmed, pushes, bytes FROM tenants")?;
         let mut rows = tenants.query([])?;
         while let Some(row) = rows.next()? {
             let number = |column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.cast_unsigned());
-            let usage =
-                Usage { key: row.get(0)?, trimmed: number(2)?, pushes: number(3)?, bytes: number(4)?, changed: false };
-            ledger.insert(tenant_from_sql(row, 1)?, usage);
+            let (key, trimmed, pushes, bytes) = (row.get(0)?, number(2)?, number(3)?, number(4)?);
+            ledger.insert(tenant_from_sql(row, 1)?, Usage { key, pushes, bytes, trimmed, ..Usage::default() });
         }
+        ledger.load_newest(conn)?;
         ledger.purges =
             conn.prepare("SELECT tenant FROM purges")?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
         let quarantine: i64 = conn.query_row("SELECT coalesce(sum(cost), 0) FROM quarantine", [], |row| row.get(0))?;
         ledger.quarantine = quarantine.cast_unsigned();
         Ok(ledger)
+    }
+
+    /// Reads the pushes that neither the table of ids nor the rows of tenants have to know yet.
+    fn load_newest(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+        let mut select = conn.prepare(
+            "SELECT p.seq, p.tenant, p.received_at, p.size, p.push_id, i.seq IS NULL
+             FROM pushes p LEFT JOIN ids i ON i.tenant = p.tenant AND i.push_id = p.push_id
+             WHERE p.seq > ?1 ORDER BY p.seq",
+        )?;
+        let mut rows = select.query([self.indexed.cast_signed()])?;
+        while let Some(row) = rows.next()? {
+            let (seq, key, at, size): (i64, i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+            // What a purged tenant left is known and counted no more.
+            if !self.by_key.contains_key(&key) {
+                continue;
+            }
+            self.count(key, size.cast_unsigned());
+            if row.get(5)? {
+                self.recent.add(key, row.get_ref(4)?.as_str()?, Seen { seq, at });
+            }
+        }
+        Ok(())
     }
 
     /// The highest position that was given.
@@ -108,11 +152,36 @@ impl Ledger {
     /// A push was stored.
     pub(super) fn add(&mut self, key: i64, seq: Seq, size: u64) {
         self.head = seq;
+        self.count(key, size);
+    }
+
+    /// A push counts, and is not in its tenant's row.
+    fn count(&mut self, key: i64, size: u64) {
+        let Some(&slot) = self.by_key.get(&key) else { return };
+        let usage = &mut self.tenants[slot];
+        self.recent.pass();
         self.bytes += size;
-        self.change(key, |usage| {
-            usage.pushes += 1;
-            usage.bytes += size;
-        });
+        usage.pushes += 1;
+        usage.bytes += size;
+        usage.fresh.pushes += 1;
+        usage.fresh.bytes += size;
+    }
+
+    /// Brings what is too much here to the table of ids, and what follows from that to the rows of tenants. Part of every
+    /// transaction that stores something, so many pushes.
+    pub(super) fn settle(&mut self, conn: &Connection, pushes: usize) -> rusqlite::Result<()> {
+        if !self.recent.settle(conn, pushes)? {
+            return Ok(());
+        }
+        (self.indexed, self.leaving) = (self.leaving, self.head.get());
+        for (slot, usage) in self.tenants.iter_mut().enumerate() {
+            if usage.leaving.pushes > 0 && !usage.changed {
+                usage.changed = true;
+                self.changed.push(slot);
+            }
+            usage.leaving = std::mem::take(&mut usage.fresh);
+        }
+        Ok(())
     }
 
     /// A push was trimmed.
@@ -122,10 +191,16 @@ impl Ledger {
             return;
         }
         self.bytes = self.bytes.saturating_sub(size);
+        let (indexed, leaving) = (self.indexed, self.leaving);
         self.change(key, |usage| {
             usage.pushes = usage.pushes.saturating_sub(1);
             usage.bytes = usage.bytes.saturating_sub(size);
             usage.trimmed = usage.trimmed.max(seq);
+            if seq > leaving {
+                usage.fresh.remove(size);
+            } else if seq > indexed {
+                usage.leaving.remove(size);
+            }
         });
     }
 
@@ -147,6 +222,7 @@ impl Ledger {
             .query_row(params![former.key, trimmed.cast_signed()], |row| row.get(0))?;
         conn.prepare_cached("INSERT INTO purges (tenant) VALUES (?1)")?.execute([former.key])?;
         self.tenants[slot] = Usage { key, trimmed, ..Usage::default() };
+        self.recent.purge(former.key);
         self.by_key.remove(&former.key);
         self.by_key.insert(key, slot);
         self.bytes = self.bytes.saturating_sub(former.bytes);
@@ -179,10 +255,13 @@ impl Ledger {
         for slot in self.changed.drain(..) {
             let usage = &mut self.tenants[slot];
             usage.changed = false;
-            let (trimmed, pushes, bytes) = (usage.trimmed, usage.pushes, usage.bytes);
+            let trimmed = usage.trimmed;
+            let pushes = usage.pushes.saturating_sub(usage.fresh.pushes + usage.leaving.pushes);
+            let bytes = usage.bytes.saturating_sub(usage.fresh.bytes + usage.leaving.bytes);
             update.execute(params![usage.key, trimmed.cast_signed(), pushes.cast_signed(), bytes.cast_signed()])?;
         }
-        conn.prepare_cached("UPDATE log SET head = ?1")?.execute([self.head.get().cast_signed()])?;
+        let (head, indexed) = (self.head.get().cast_signed(), self.indexed.cast_signed());
+        conn.prepare_cached("UPDATE log SET head = ?1, indexed = ?2")?.execute([head, indexed])?;
         Ok(())
     }
 
@@ -222,5 +301,12 @@ impl Ledger {
             usage.changed = true;
             self.changed.push(slot);
         }
+    }
+}
+
+impl Count {
+    fn remove(&mut self, size: u64) {
+        self.pushes = self.pushes.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(size);
     }
 }

@@ -23,6 +23,7 @@ mod lock;
 mod page;
 mod queue;
 mod readers;
+mod recent;
 mod recovery;
 mod retention;
 mod schema;

@@ -6,7 +6,7 @@ use super::{epoch::fresh, fault::Fault};
 const APPLICATION_ID: u32 = 0x5047_4A4C;
 
 /// What leads from one schema version to the next; their number is the version that this code knows. Only ever append.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("v1.sql"), include_str!("v2.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[include_str!("v1.sql"), include_str!("v2.sql"), include_str!("v3.sql")];
 
 /// What is wrong with a schema.
 #[derive(Debug)]
@@ -76,8 +76,12 @@ impl From<SchemaError> for Fault {
 mod tests {
     use super::*;
 
-    const NEXT: &[&str] =
-        &[MIGRATIONS[0], MIGRATIONS[1], "ALTER TABLE log ADD COLUMN note TEXT NOT NULL DEFAULT 'migrated'"];
+    const NEXT: &[&str] = &[
+        MIGRATIONS[0],
+        MIGRATIONS[1],
+        MIGRATIONS[2],
+        "ALTER TABLE log ADD COLUMN note TEXT NOT NULL DEFAULT 'migrated'",
+    ];
 
     fn open(migrations: &[&str]) -> Connection {
         let mut conn = Connection::open_in_memory().unwrap();
@@ -93,23 +97,27 @@ mod tests {
         let row: (u64, String) =
             conn.query_row("SELECT head, note FROM log", [], |r| Ok((r.get::<_, i64>(0)? as u64, r.get(1)?))).unwrap();
         assert_eq!(row, (7, "migrated".to_owned()));
-        assert_eq!(version(&conn, 3).unwrap(), 3);
+        assert_eq!(version(&conn, 4).unwrap(), 4);
     }
 
     #[test]
     fn a_newer_schema_is_refused_and_left_alone() {
         let mut conn = open(NEXT);
-        assert!(matches!(migrate(&mut conn, MIGRATIONS), Err(SchemaError::Newer { found: 3, known: 2 })));
-        assert_eq!(version(&conn, 3).unwrap(), 3);
+        assert!(matches!(migrate(&mut conn, MIGRATIONS), Err(SchemaError::Newer { found: 4, known: 3 })));
+        assert_eq!(version(&conn, 4).unwrap(), 4);
     }
 
     #[test]
     fn a_failed_migration_changes_nothing() {
         let mut conn = open(MIGRATIONS);
-        let broken =
-            [MIGRATIONS[0], MIGRATIONS[1], "CREATE TABLE extra (id INTEGER) STRICT; SELECT nonsense FROM nowhere"];
+        let broken = [
+            MIGRATIONS[0],
+            MIGRATIONS[1],
+            MIGRATIONS[2],
+            "CREATE TABLE extra (id INTEGER) STRICT; SELECT nonsense FROM nowhere",
+        ];
         assert!(migrate(&mut conn, &broken).is_err());
-        assert_eq!(version(&conn, 2).unwrap(), 2);
+        assert_eq!(version(&conn, 3).unwrap(), 3);
         assert!(conn.prepare("SELECT * FROM extra").is_err());
     }
 

@@ -11,6 +11,7 @@ use rusqlite::{Connection, Row, params};
 use super::{
     batch::remembered,
     ledger::{Ledger, Usage},
+    recent,
 };
 use crate::Retention;
 
@@ -105,8 +106,8 @@ impl<'a> Step<'a> {
             .conn
             .prepare_cached(
                 "SELECT p.seq FROM pushes p INDEXED BY pushes_due
-                 JOIN ids i ON i.tenant = p.tenant AND i.push_id = p.push_id
-                 WHERE p.answer IS NULL AND p.received_at < ?1 AND i.last_seen < ?1 LIMIT ?2",
+                 LEFT JOIN ids i ON i.tenant = p.tenant AND i.push_id = p.push_id
+                 WHERE p.answer IS NULL AND p.received_at < ?1 AND coalesce(i.last_seen, p.received_at) < ?1 LIMIT ?2",
             )?
             .query_map(params![self.forgettable(), CHUNK.cast_signed()], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
@@ -254,6 +255,9 @@ impl<'a> Step<'a> {
     /// Removes a push; its id stays known for as long as it must.
     fn trim(&mut self, push: &Candidate) -> rusqlite::Result<()> {
         self.conn.prepare_cached("DELETE FROM pushes WHERE seq = ?1")?.execute([push.seq])?;
+        if let Some(seen) = self.ledger.recent.take(push.tenant, &push.push_id) {
+            recent::insert(self.conn, push.tenant, &push.push_id, seen)?;
+        }
         let forgotten = self
             .conn
             .prepare_cached("DELETE FROM ids WHERE tenant = ?1 AND push_id = ?2 AND last_seen < ?3")?
