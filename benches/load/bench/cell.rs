@@ -13,8 +13,10 @@ use super::{
 pub(crate) enum Cell {
     /// 1 tenant with 10,000 subscribers, 16 pushes under way
     Many10000,
-    /// 1,000 tenants with 10 subscribers each, 1,024 pushes under way
+    /// 1,000 tenants with 10 subscribers each, 16 pushes under way for each tenant
     Ch1000x10,
+    /// 1,000 tenants with 10 subscribers each, one push under way for each tenant
+    Ch1000One,
     /// 1 tenant with 10,000 subscribers, one push under way
     One10000,
     /// 1 tenant with 1,000 subscribers, one push under way; server and crowd on one core
@@ -38,6 +40,7 @@ impl Cell {
         match self {
             Self::Many10000 => "many10000",
             Self::Ch1000x10 => "ch1000x10",
+            Self::Ch1000One => "ch1000one",
             Self::One10000 => "one10000",
             Self::Pin1000 => "pin1000",
             Self::Lat1000 => "lat1000",
@@ -58,7 +61,7 @@ impl Cell {
     /// The servers that it compares, which take turns in each round.
     pub(crate) fn servers(self) -> &'static [Kind] {
         match self {
-            Self::Many10000 | Self::Ch1000x10 => &Kind::ALL,
+            Self::Many10000 | Self::Ch1000x10 | Self::Ch1000One => &Kind::ALL,
             Self::One10000 => &[Kind::Raw, Kind::Single, Kind::Pushgate, Kind::Nchan],
             Self::Pin1000 | Self::Lat1000 => &[Kind::Raw, Kind::Pushgate, Kind::Nchan],
             Self::GrowthSubscribers => &[Kind::Raw, Kind::Pushgate],
@@ -84,7 +87,8 @@ impl Cell {
         };
         match self {
             Self::Many10000 => shape(1, 10_000, Pace::Window(16)),
-            Self::Ch1000x10 => shape(1000, 10, Pace::Window(1024)),
+            Self::Ch1000x10 => shape(1000, 10, Pace::Window(16_000)),
+            Self::Ch1000One => shape(1000, 10, Pace::Window(1000)),
             Self::One10000 => shape(1, 10_000, Pace::Window(1)),
             Self::Pin1000 => shape(1, 1000, Pace::Window(1)),
             // Its p99 is of two hundred pushes.

@@ -87,8 +87,11 @@ pub(crate) fn section(summary: &Summary<'_>) -> String {
         cells.push(summary.bound(kind, step).map_or(String::new(), |bound| bound.to_string()));
         row(&mut text, &cells);
     }
-    text.push_str("\n| budget | wanted | found | |\n|---|---|---|---|\n");
-    for claim in summary.claims() {
+    let claims = summary.claims();
+    if !claims.is_empty() {
+        text.push_str("\n| budget | wanted | found | |\n|---|---|---|---|\n");
+    }
+    for claim in claims {
         row(&mut text, &claim_cells(&claim));
     }
     text
