@@ -12,7 +12,7 @@ use tokio::{
     select,
     sync::{Notify, Semaphore, mpsc},
     task::yield_now,
-    time::{Instant, Interval, MissedTickBehavior, interval},
+    time::{Instant, Interval, MissedTickBehavior, interval, sleep_until},
 };
 
 use crate::{
@@ -48,6 +48,9 @@ pub(crate) use self::{
 /// Pages that a worker thread's streams read at a time; further streams wait in order. Thousands that come back would else
 /// all be awake at once, and a stream that is live have its turn on the thread after all of them.
 pub(crate) const READS: usize = 8;
+/// Long writes get turns at most so often. What they leave of the thread's time is for those that are live, and for the
+/// others on its core.
+const LONG_PAUSE: Duration = Duration::from_millis(1);
 /// So many messages are taken before their subscribers are woken: under load a stream writes them together.
 const ROUND: usize = 64;
 /// The shard's clock beats thirty times in a heartbeat, within these bounds.
@@ -75,13 +78,17 @@ pub(crate) async fn run(shard: Weak<Shard>, mut inbox: mpsc::Receiver<Message>, 
     let mut beats = every(beat);
     let mut round = Vec::with_capacity(ROUND);
     let Some(long) = shard.upgrade().map(|shard| Rc::clone(&shard.long)) else { return };
-    let mut more = false;
+    let (mut more, mut long_wait, mut long_at) = (false, false, Instant::now());
     loop {
         let step = select! {
             biased;
             _ = beats.tick() => Step::Beat,
             taken = inbox.recv_many(&mut round, ROUND) => if taken == 0 { break } else { Step::Round },
-            () = long.notified() => Step::Turn,
+            () = long.notified(), if !long_wait => {
+                long_wait = true;
+                continue;
+            }
+            () = sleep_until(long_at), if long_wait => Step::Long,
             () = future::ready(()), if more => Step::Turn,
         };
         let Some(strong) = shard.upgrade() else { return };
@@ -89,9 +96,14 @@ pub(crate) async fn run(shard: Weak<Shard>, mut inbox: mpsc::Receiver<Message>, 
         match step {
             Step::Beat => strong.beat_at(now),
             Step::Round => strong.receive_at(round.drain(..), now),
-            Step::Turn => {}
+            Step::Turn | Step::Long => {}
         }
+        // Those that are live first: what they miss is in their sockets before long writes begin.
         more = strong.serve();
+        if step == Step::Long {
+            long_wait = strong.next_long();
+            long_at = Instant::now() + LONG_PAUSE;
+        }
         if strong.core().is_draining() && beats.period() > BEAT_DRAIN {
             beats = every(BEAT_DRAIN);
         }
@@ -113,13 +125,16 @@ pub(crate) async fn run(shard: Weak<Shard>, mut inbox: mpsc::Receiver<Message>, 
 }
 
 /// What the shard's task does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     /// The clock beats.
     Beat,
     /// Messages came.
     Round,
-    /// Streams at rest have something to take, or others wait for a long write.
+    /// Streams at rest have something to take.
     Turn,
+    /// Streams wait for a long write, and it is time for some.
+    Long,
 }
 
 fn every(beat: Duration) -> Interval {
@@ -188,12 +203,10 @@ impl Shard {
         may
     }
 
-    /// Serves streams at rest that have something to take, a turn of them, and gives turns to long writes. Says whether there
-    /// are more.
+    /// Serves streams at rest that have something to take, a turn of them. Says whether there are more.
     pub(crate) fn serve(&self) -> bool {
         let mut core = self.core();
-        // Those that are live first: what they miss is in their sockets before the long writes begin.
-        let more = core.serve() | core.next_long();
+        let more = core.serve();
         let told = core.take_told();
         self.wake(core);
         for (tenant, after, upto) in told {
@@ -202,12 +215,12 @@ impl Shard {
         more
     }
 
-    /// Gives turns to long writes and does nothing else.
-    #[cfg(test)]
-    pub(crate) fn next_long(&self) {
+    /// Gives turns to long writes. Says whether more wait.
+    pub(crate) fn next_long(&self) -> bool {
         let mut core = self.core();
-        core.next_long();
+        let more = core.next_long();
         self.wake(core);
+        more
     }
 
     pub(crate) fn leave(&self, slot: u32, members: &mut Members) {

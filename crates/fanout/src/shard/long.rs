@@ -1,14 +1,14 @@
 //! Long writes: those of streams that write a page of the journal, or stand further behind in the tail than one piece.
 //!
 //! Such a write takes the thread as long as a hundred short ones, and after a return of the network thousands of streams
-//! have a row of them to do. So they take turns: a few between two looks of the shard at those that are live, in the order
-//! in which they asked. A turn is nothing that could be kept: whoever does not use it takes it from nobody.
+//! have a row of them to do. So they take turns: a few, in the order in which they asked, then none for a moment, so that
+//! the thread and its core have time for those that are live. A turn is nothing that could be kept: whoever does not use it takes it from nobody.
 
 use pushgate_model::Seq;
 
 use super::{core::Core, member::Members};
 
-/// Long writes between two looks of the shard at its inbox and at streams at rest; each is of at most
+/// Long writes between two such moments; each is of at most
 /// [`FanoutConfig::joined_write`](crate::FanoutConfig::joined_write) bytes, or one larger frame.
 pub(crate) const LONG_WRITES: usize = 16;
 

@@ -248,17 +248,17 @@ impl World {
     pub(super) fn receive(&mut self, shard: usize, messages: usize) {
         let mut more = self.receive_and_serve(shard, messages);
         while more {
-            more = self.shards[shard].0.serve();
+            more = self.shards[shard].0.serve() | self.shards[shard].0.next_long();
         }
         self.collect();
     }
 
-    /// Lets a shard take at most so many messages, and serve streams at rest for one turn. Says whether there are more.
+    /// Lets a shard take at most so many messages, and serve streams at rest and long writes for one turn. Says whether there are more.
     pub(super) fn receive_and_serve(&mut self, shard: usize, messages: usize) -> bool {
         let (shard, inbox) = &mut self.shards[shard];
         let taken: Vec<_> = std::iter::from_fn(|| inbox.try_recv().ok()).take(messages).collect();
         shard.receive_at(taken.into_iter(), self.now);
-        shard.serve()
+        shard.serve() | shard.next_long()
     }
 
     /// What was told as delivered and not noted with a stream.
@@ -300,7 +300,7 @@ impl World {
         self.now += millis;
         for (shard, _) in &self.shards {
             shard.beat_at(self.now);
-            while shard.serve() {}
+            while shard.serve() | shard.next_long() {}
         }
         self.collect();
     }
