@@ -34,6 +34,7 @@ mod time;
 mod told;
 
 use self::core::Core;
+pub(crate) use self::long::LONG_PAUSE;
 #[cfg(test)]
 pub(crate) use self::long::LONG_WRITES;
 pub use self::rest::FrameSink;
@@ -48,9 +49,6 @@ pub(crate) use self::{
 /// Pages that a worker thread's streams read at a time; further streams wait in order. Thousands that come back would else
 /// all be awake at once, and a stream that is live have its turn on the thread after all of them.
 pub(crate) const READS: usize = 8;
-/// Long writes get turns at most so often. What they leave of the thread's time is for those that are live, and for the
-/// others on its core.
-const LONG_PAUSE: Duration = Duration::from_millis(1);
 /// So many messages are taken before their subscribers are woken: under load a stream writes them together.
 const ROUND: usize = 64;
 /// The shard's clock beats thirty times in a heartbeat, within these bounds.

@@ -2,13 +2,19 @@
 //!
 //! Such a write takes the thread as long as a hundred short ones, and after a return of the network thousands of streams
 //! have a row of them to do. So they take turns: a few, in the order in which they asked, then none for a moment, so that
-//! the thread and its core have time for those that are live. A turn is nothing that could be kept: whoever does not use it takes it from nobody.
+//! the thread and its core have time for those that are live. A turn is nothing that could be kept: whoever does not use it
+//! takes it from nobody.
+
+use std::time::Duration;
 
 use pushgate_model::Seq;
 
 use super::{core::Core, member::Members};
 
-/// Long writes between two such moments; each is of at most
+/// Turns are at least so far apart.
+pub(crate) const LONG_PAUSE: Duration = Duration::from_millis(1);
+
+/// Long writes of one turn; each is of at most
 /// [`FanoutConfig::joined_write`](crate::FanoutConfig::joined_write) bytes, or one larger frame.
 pub(crate) const LONG_WRITES: usize = 16;
 

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     CommitInlet, DeliverySink, Fanout, FanoutConfig, FanoutInbox, Lease, NoDeliverySink, Peer, Resume, Shard,
     Subscribe, Subscriber,
+    shard::{LONG_PAUSE, LONG_WRITES},
 };
 
 struct Gateway {
@@ -153,6 +154,26 @@ fn replay_meets_live() {
         gateway.push("a", "4").await;
         assert_eq!(events.titles(1).await, ["4"]);
         assert_eq!(gateway.fanout.metrics().replays.get(), 1);
+    });
+}
+
+#[test]
+fn long_writes_leave_time_between_their_turns() {
+    worker(|| async {
+        // Each event is a write of its own.
+        let gateway = Gateway::start(FanoutConfig { joined_write: 1, ..FanoutConfig::default() });
+        let turns = 3;
+        for number in 0..=turns * LONG_WRITES {
+            gateway.push("a", &number.to_string()).await;
+        }
+        gateway.dispatched().await;
+        let begun = tokio::time::Instant::now();
+        let mut events = gateway.subscribe(&["a"], Resume::Earliest);
+        assert_eq!(events.next().await.name, "open");
+        events.titles(turns * LONG_WRITES + 1).await;
+        // The first turn is no pause, nor does anything follow the last one.
+        let (least, most) = (LONG_PAUSE * (turns as u32 - 1), LONG_PAUSE * (turns as u32 + 2));
+        assert!((least..=most).contains(&begun.elapsed()), "{:?}", begun.elapsed());
     });
 }
 
