@@ -80,13 +80,14 @@ pub(crate) async fn run(shard: Weak<Shard>, mut inbox: mpsc::Receiver<Message>, 
     loop {
         let step = select! {
             biased;
-            _ = beats.tick() => Step::Beat,
-            taken = inbox.recv_many(&mut round, ROUND) => if taken == 0 { break } else { Step::Round },
+            // Noted first, so that no stream of news keeps it away.
             () = long.notified(), if !long_wait => {
                 long_wait = true;
                 continue;
             }
-            () = sleep_until(long_at), if long_wait => Step::Long,
+            _ = beats.tick() => Step::Beat,
+            taken = inbox.recv_many(&mut round, ROUND) => if taken == 0 { break } else { Step::Round },
+            () = sleep_until(long_at), if long_wait => Step::Turn,
             () = future::ready(()), if more => Step::Turn,
         };
         let Some(strong) = shard.upgrade() else { return };
@@ -94,11 +95,11 @@ pub(crate) async fn run(shard: Weak<Shard>, mut inbox: mpsc::Receiver<Message>, 
         match step {
             Step::Beat => strong.beat_at(now),
             Step::Round => strong.receive_at(round.drain(..), now),
-            Step::Turn | Step::Long => {}
+            Step::Turn => {}
         }
         // Those that are live first: what they miss is in their sockets before long writes begin.
         more = strong.serve();
-        if step == Step::Long {
+        if long_wait && Instant::now() >= long_at {
             long_wait = strong.next_long();
             long_at = Instant::now() + LONG_PAUSE;
         }
@@ -123,16 +124,13 @@ pub(crate) async fn run(shard: Weak<Shard>, mut inbox: mpsc::Receiver<Message>, 
 }
 
 /// What the shard's task does next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     /// The clock beats.
     Beat,
     /// Messages came.
     Round,
-    /// Streams at rest have something to take.
+    /// Streams at rest have something to take, or others wait for a long write and it is time for some.
     Turn,
-    /// Streams wait for a long write, and it is time for some.
-    Long,
 }
 
 fn every(beat: Duration) -> Interval {

@@ -45,7 +45,7 @@ pub(crate) struct Core {
     pub(super) due: VecDeque<u32>,
     /// Slots of streams that wait for a long write, in the order in which they asked; at most one entry for each that came.
     pub(super) long: VecDeque<u32>,
-    /// Long writes that may still begin before the shard has looked at the others.
+    /// Long writes that may still begin before the next turn.
     pub(super) long_left: usize,
     /// What was delivered to streams at rest: of a tenant, above a position, up to and with another.
     pub(super) told: Vec<(TenantId, Seq, Seq)>,

@@ -1,8 +1,8 @@
 //! Long writes: those of streams that write a page of the journal, or stand further behind in the tail than one piece.
 //!
 //! Such a write takes the thread as long as a hundred short ones, and after a return of the network thousands of streams
-//! have a row of them to do. So they take turns: a few, in the order in which they asked, then none for a moment, so that
-//! the thread and its core have time for those that are live. A turn is nothing that could be kept: whoever does not use it
+//! have a row of them to do. So they take turns: a few, in the order in which they asked, then none for the rest of a moment,
+//! so that the thread and its core have time for those that are live. A turn is nothing that could be kept: whoever does not use it
 //! takes it from nobody.
 
 use std::time::Duration;
@@ -11,7 +11,7 @@ use pushgate_model::Seq;
 
 use super::{core::Core, member::Members};
 
-/// Turns are at least so far apart.
+/// From the beginning of a turn to that of the next one, at least.
 pub(crate) const LONG_PAUSE: Duration = Duration::from_millis(1);
 
 /// Long writes of one turn; each is of at most

@@ -28,7 +28,7 @@ fn woken(world: &World) -> Vec<usize> {
 }
 
 #[test]
-fn so_many_long_writes_come_between_two_looks_at_the_live_ones() {
+fn so_many_long_writes_have_a_turn_together() {
     let mut world = far_behind(3 * LONG_WRITES);
     let written: Vec<_> = (0..3 * LONG_WRITES).map(|index| world.poll(index, 1)).collect();
     assert!(written[..LONG_WRITES].iter().all(|&events| events > 0));

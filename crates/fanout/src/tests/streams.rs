@@ -20,7 +20,8 @@ use super::{
 use crate::{
     CommitInlet, DeliverySink, Fanout, FanoutConfig, FanoutInbox, Lease, NoDeliverySink, Peer, Resume, Shard,
     Subscribe, Subscriber,
-    shard::{LONG_PAUSE, LONG_WRITES},
+    message::Message,
+    shard::{LONG_PAUSE, LONG_WRITES, run},
 };
 
 struct Gateway {
@@ -174,6 +175,26 @@ fn long_writes_leave_time_between_their_turns() {
         // The first turn is no pause, nor does anything follow the last one.
         let (least, most) = (LONG_PAUSE * (turns as u32 - 1), LONG_PAUSE * (turns as u32 + 2));
         assert!((least..=most).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    });
+}
+
+#[test]
+fn long_writes_get_their_turns_beside_news_without_end() {
+    worker(|| async {
+        let gateway = Gateway::start(FanoutConfig::default());
+        let shared = &gateway.fanout.shared;
+        // More than the shard takes before it lets others run.
+        let (news, inbox) = tokio::sync::mpsc::channel(1 << 15);
+        let shard = Shard::new(Arc::clone(shared), shared.next_shard_id(), Arc::default());
+        tokio::task::spawn_local(run(Rc::downgrade(&shard), inbox, Duration::from_secs(1)));
+        let (slot, ..) = shard.core().join(&[tenant("a")], Peer::default(), &Lease::default());
+        let mut written = 0;
+        for _ in 0..10 * LONG_WRITES {
+            while news.try_send(Message::Frames(Vec::new())).is_ok() {}
+            written += usize::from(shard.may_write_long(slot));
+            tokio::time::advance(LONG_PAUSE).await;
+        }
+        assert!(written > 5 * LONG_WRITES, "{written}");
     });
 }
 

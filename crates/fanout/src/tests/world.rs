@@ -244,7 +244,7 @@ impl World {
         }
     }
 
-    /// Lets a shard take at most so many messages.
+    /// Lets a shard take at most so many messages, and serve streams at rest and long writes until nobody waits.
     pub(super) fn receive(&mut self, shard: usize, messages: usize) {
         let mut more = self.receive_and_serve(shard, messages);
         while more {
@@ -253,7 +253,8 @@ impl World {
         self.collect();
     }
 
-    /// Lets a shard take at most so many messages, and serve streams at rest and long writes for one turn. Says whether there are more.
+    /// Lets a shard take at most so many messages, and serve streams at rest and long writes for one turn. Says whether
+    /// there are more.
     pub(super) fn receive_and_serve(&mut self, shard: usize, messages: usize) -> bool {
         let (shard, inbox) = &mut self.shards[shard];
         let taken: Vec<_> = std::iter::from_fn(|| inbox.try_recv().ok()).take(messages).collect();
