@@ -7,12 +7,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
-use super::{
-    fault::Fault,
-    ledger::Ledger,
-    recent::{self, Seen},
-    shared::Progress,
-};
+use super::{fault::Fault, ledger::Ledger, recent::Seen, shared::Progress};
 use crate::{
     AnsweredBy, Append, AppendOutcome, Appended, Entry, QUARANTINE_OVERHEAD, QuarantineEntry, recorded::Recorded,
 };
@@ -146,9 +141,8 @@ impl<'a> Pen<'a> {
     fn recognise(&mut self, key: i64, push: &Push, seq: Seq, at: Timestamp) -> rusqlite::Result<Option<Known>> {
         let id = push.id.as_str();
         let seen = Seen { seq: seq.get().cast_signed(), at: at.as_millis().cast_signed() };
-        if let Some(first) = self.ledger.recent.take(key, id) {
-            recent::insert(self.conn, key, id, Seen { at: first.at.max(seen.at), ..first })?;
-            return Ok(Some(Known { seq: first.seq, remembered: None }));
+        if let Some(seq) = self.ledger.recent.release(self.conn, key, id, seen.at)? {
+            return Ok(Some(Known { seq, remembered: None }));
         }
         let Some((known, last_seen)) = self.look(key, id)? else {
             self.ledger.recent.add(key, id, seen);

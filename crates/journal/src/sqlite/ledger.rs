@@ -1,12 +1,12 @@
 use std::collections::HashMap;
 
 use pushgate_model::{Seq, TenantId};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     fault::Fault,
     listing::tenant_from_sql,
-    recent::{Recent, Seen},
+    recent::{KEPT, Recent, Seen},
 };
 
 /// Positions that a gateway may give before it reserves more; see [`Ledger::reserve`].
@@ -30,7 +30,7 @@ pub(super) struct Ledger {
     /// The table of ids has all pushes up to here, and the rows of tenants count them.
     indexed: u64,
     /// Pushes after `indexed` and up to here are on their way there.
-    leaving: u64,
+    leaving_upto: u64,
     /// Former keys of purged tenants, whose rows are still there.
     purges: Vec<i64>,
 }
@@ -43,7 +43,7 @@ pub(super) struct Usage {
     pub(super) pushes: u64,
     pub(super) bytes: u64,
     trimmed: u64,
-    /// Of all these, which the tenant's row does not count yet: those above [`Ledger::leaving`], and the others.
+    /// Of all these, which the tenant's row does not count yet: those above [`Ledger::leaving_upto`], and the others.
     fresh: Count,
     leaving: Count,
     changed: bool,
@@ -67,7 +67,7 @@ impl Ledger {
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
         )?;
         ledger.reserved = reserved.cast_unsigned();
-        (ledger.indexed, ledger.leaving) = (indexed.cast_unsigned(), indexed.cast_unsigned());
+        ledger.indexed = indexed.cast_unsigned();
         let highest = given.max(newest).cast_unsigned().max(head.get());
         ledger.head = Seq::new(highest).unwrap_or(Seq::MAX);
         let mut tenants = conn.prepare("SELECT id, name, trimmed, pushes, bytes FROM tenants")?;
@@ -85,14 +85,31 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// Reads the pushes that neither the table of ids nor the rows of tenants have to know yet.
+    /// Reads the pushes that neither the table of ids nor the rows of tenants have to know yet. All but the newest are on
+    /// their way there at once: else a log that is opened often would never come to the end of them.
     fn load_newest(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+        let indexed = self.indexed.cast_signed();
+        let leaving_upto: Option<i64> = conn
+            .prepare("SELECT seq FROM pushes WHERE seq > ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2")?
+            .query_row(params![indexed, KEPT.cast_signed() as i64], |row| row.get(0))
+            .optional()?;
+        self.leaving_upto = leaving_upto.unwrap_or(indexed).cast_unsigned();
+        self.load_range(conn, indexed, self.leaving_upto.cast_signed())?;
+        self.recent.turn(0);
+        for usage in &mut self.tenants {
+            usage.leaving = std::mem::take(&mut usage.fresh);
+        }
+        self.load_range(conn, self.leaving_upto.cast_signed(), i64::MAX)
+    }
+
+    /// Reads pushes with `after < seq <= upto`.
+    fn load_range(&mut self, conn: &Connection, after: i64, upto: i64) -> rusqlite::Result<()> {
         let mut select = conn.prepare(
             "SELECT p.seq, p.tenant, p.received_at, p.size, p.push_id, i.seq IS NULL
              FROM pushes p LEFT JOIN ids i ON i.tenant = p.tenant AND i.push_id = p.push_id
-             WHERE p.seq > ?1 ORDER BY p.seq",
+             WHERE p.seq > ?1 AND p.seq <= ?2 ORDER BY p.seq",
         )?;
-        let mut rows = select.query([self.indexed.cast_signed()])?;
+        let mut rows = select.query([after, upto])?;
         while let Some(row) = rows.next()? {
             let (seq, key, at, size): (i64, i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
             // What a purged tenant left is known and counted no more.
@@ -173,7 +190,7 @@ impl Ledger {
         if !self.recent.settle(conn, pushes)? {
             return Ok(());
         }
-        (self.indexed, self.leaving) = (self.leaving, self.head.get());
+        (self.indexed, self.leaving_upto) = (self.leaving_upto, self.head.get());
         for (slot, usage) in self.tenants.iter_mut().enumerate() {
             if usage.leaving.pushes > 0 && !usage.changed {
                 usage.changed = true;
@@ -191,12 +208,12 @@ impl Ledger {
             return;
         }
         self.bytes = self.bytes.saturating_sub(size);
-        let (indexed, leaving) = (self.indexed, self.leaving);
+        let (indexed, leaving_upto) = (self.indexed, self.leaving_upto);
         self.change(key, |usage| {
             usage.pushes = usage.pushes.saturating_sub(1);
             usage.bytes = usage.bytes.saturating_sub(size);
             usage.trimmed = usage.trimmed.max(seq);
-            if seq > leaving {
+            if seq > leaving_upto {
                 usage.fresh.remove(size);
             } else if seq > indexed {
                 usage.leaving.remove(size);

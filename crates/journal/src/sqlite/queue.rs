@@ -22,7 +22,7 @@ pub(super) const BATCH: usize = 2048;
 /// in one write, and bring the service to send the next ones together.
 pub(super) const TURN: usize = 16;
 
-/// A push of so many bytes is the last of its tenant's turn.
+/// With so many bytes a tenant's turn ends.
 pub(super) const LARGE: usize = 16 << 10;
 
 /// Bytes after which a batch takes no more.
@@ -34,7 +34,8 @@ const COMMANDS: usize = 64;
 /// What waits for the writer. Full, it lets callers wait, first come first served.
 ///
 /// Bounded in pushes and in bytes, for all tenants and for each; a push above the bound in bytes gets in alone. Each
-/// tenant has a lane, and the lanes are taken from in turn: what one tenant has queued delays others by one turn of it.
+/// tenant has a lane, and the lanes are taken from in turn: what one tenant has queued delays another by one turn
+/// of it, and what all have by a queue at most.
 /// Room is given back when the writer takes a batch, so that the next one fills while the commit is under way. Commands
 /// have a small queue of their own.
 pub(super) struct Queue {
@@ -251,13 +252,17 @@ impl Queue {
     /// Takes from the lanes in turn until `taken` has so many appends or so many bytes, and all commands.
     fn drain(&self, waiting: &mut Waiting, taken: &mut Taken, (pushes, bytes): (usize, usize)) {
         let mut sum: usize = 0;
+        // Whose turn it is, and how many bytes it had.
+        let mut turn = (usize::MAX, 0_usize);
         taken.appends.reserve(waiting.lanes.len().min(pushes));
         while taken.appends.len() < pushes && sum < bytes {
             let Some((lane, append)) = waiting.lanes.pop() else { break };
             let size = append.size();
             sum = sum.saturating_add(size);
-            if size >= LARGE {
+            turn = (lane, if turn.0 == lane { turn.1.saturating_add(size) } else { size });
+            if turn.1 >= LARGE {
                 waiting.lanes.pass(lane);
+                turn.1 = 0;
             }
             waiting.rooms[lane].leave(size);
             self.room.leave(size);

@@ -10,17 +10,16 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, params};
 
 /// Pushes after which the ids of all before them are in the table; so many ids wait at most.
-const KEPT: usize = if cfg!(test) { 8 } else { 65_536 };
+pub(super) const KEPT: usize = if cfg!(test) { 8 } else { 65_536 };
 
 /// Ids that a commit adds to the table at most: so many, and two for each of its pushes. After a start twice as many may
 /// wait as otherwise, which must not all be added at once.
-const STEP: usize = 64;
+const STEP: usize = if cfg!(test) { 1 } else { 64 };
 
 /// A tenant's number and the bytes of an id, so that the order of keys is that of the table.
 type Key = Box<[u8]>;
 
-const INSERT: &str = "INSERT INTO ids (tenant, push_id, seq, last_seen, trimmed) VALUES (?1, ?2, ?3, ?4, 0)
-                      ON CONFLICT DO NOTHING";
+const INSERT: &str = "INSERT INTO ids (tenant, push_id, seq, last_seen, trimmed) VALUES (?1, ?2, ?3, ?4, 0)";
 
 /// The ids that wait. All of them were seen once: one that comes again goes to the table.
 #[derive(Debug, Default)]
@@ -59,10 +58,24 @@ impl Recent {
         self.fresh.get(key).or_else(|| self.leaving.get(key)).copied()
     }
 
-    /// Takes a push out that waits here.
-    pub(super) fn take(&mut self, tenant: i64, id: &str) -> Option<Seen> {
+    /// Brings a push that waits here to the table, as seen then or at `at` at last. Nothing when it does not wait here.
+    pub(super) fn release(
+        &mut self,
+        conn: &Connection,
+        tenant: i64,
+        id: &str,
+        at: i64,
+    ) -> rusqlite::Result<Option<i64>> {
         let key = key(&mut self.scratch, tenant, id);
-        self.fresh.remove(key).or_else(|| self.leaving.remove(key))
+        let Some(seen) = self.fresh.remove(key).or_else(|| self.leaving.remove(key)) else { return Ok(None) };
+        insert(conn, tenant, id, Seen { at: seen.at.max(at), ..seen })?;
+        Ok(Some(seen.seq))
+    }
+
+    /// What was added becomes what leaves first, and `passed` pushes were stored after it.
+    pub(super) fn turn(&mut self, passed: usize) {
+        self.leaving = std::mem::take(&mut self.fresh);
+        self.passed = passed;
     }
 
     #[cfg(test)]
@@ -72,21 +85,22 @@ impl Recent {
 
     /// Forgets all that a tenant has here.
     pub(super) fn purge(&mut self, tenant: i64) {
+        let all = Key::from(tenant.to_be_bytes())..Key::from((tenant + 1).to_be_bytes());
         for ids in [&mut self.fresh, &mut self.leaving] {
-            ids.retain(|key, _| !key.starts_with(&tenant.to_be_bytes()));
+            ids.extract_if(all.clone(), |_, _| true).for_each(drop);
         }
     }
 
     /// Adds to the table what is too much here, with a commit of so many pushes. True when all ids of before are in it, and
     /// the fresh ones begin to leave.
     pub(super) fn settle(&mut self, conn: &Connection, pushes: usize) -> rusqlite::Result<bool> {
-        for _ in 0..2 * pushes + STEP {
+        let most = 2 * pushes + STEP;
+        for _ in 0..most {
             if self.leaving.len() + self.passed <= KEPT {
                 break;
             }
             let Some((key, seen)) = self.leaving.pop_first() else {
-                self.leaving = std::mem::take(&mut self.fresh);
-                self.passed = 0;
+                self.turn(0);
                 return Ok(true);
             };
             let (tenant, id) = key.split_at(size_of::<i64>());
@@ -99,7 +113,7 @@ impl Recent {
 }
 
 /// Adds one id to the table.
-pub(super) fn insert(conn: &Connection, tenant: i64, id: &str, seen: Seen) -> rusqlite::Result<()> {
+fn insert(conn: &Connection, tenant: i64, id: &str, seen: Seen) -> rusqlite::Result<()> {
     conn.prepare_cached(INSERT)?.execute(params![tenant, id, seen.seq, seen.at])?;
     Ok(())
 }
@@ -160,8 +174,9 @@ mod tests {
         let (conn, mut recent) = (table(), Recent::default());
         let mut turns = 0;
         for seq in (0..).take(4 * KEPT) {
-            store(&mut recent, 1, "again and again", seq);
-            assert_eq!(recent.take(1, "again and again").unwrap().seq, seq);
+            let id = seq.to_string();
+            store(&mut recent, 1, &id, seq);
+            assert_eq!(recent.release(&conn, 1, &id, 9).unwrap(), Some(seq));
             turns += usize::from(recent.settle(&conn, 1).unwrap());
         }
         assert_eq!(turns, 3);
@@ -176,19 +191,21 @@ mod tests {
         assert!(recent.settle(&conn, 0).unwrap());
         assert!(!recent.settle(&conn, 0).unwrap());
         assert_eq!(rows(&conn).len(), STEP);
-        assert!(!recent.settle(&conn, 2).unwrap());
+        assert!(!recent.settle(&conn, 1).unwrap());
+        assert_eq!(rows(&conn).len(), STEP + 2 + STEP);
+        assert!(!recent.settle(&conn, KEPT).unwrap());
         assert_eq!(rows(&conn).len(), STEP + KEPT, "as many wait as may");
     }
 
     #[test]
     fn an_id_is_that_of_its_tenant() {
-        let mut recent = Recent::default();
+        let (conn, mut recent) = (table(), Recent::default());
         recent.add(1, "a", Seen { seq: 1, at: 5 });
         recent.add(256, "a", Seen { seq: 2, at: 5 });
         recent.add(1, "ab", Seen { seq: 3, at: 5 });
         let seq = |seen: Option<Seen>| seen.map(|seen| seen.seq);
         assert_eq!([recent.get(1, "a"), recent.get(256, "a"), recent.get(2, "a")].map(seq), [Some(1), Some(2), None]);
-        assert_eq!([recent.take(1, "a"), recent.take(1, "a")].map(seq), [Some(1), None]);
+        assert_eq!([0; 2].map(|at| recent.release(&conn, 1, "a", at).unwrap()), [Some(1), None]);
         recent.purge(1);
         assert_eq!([recent.get(1, "ab"), recent.get(256, "a")].map(seq), [None, Some(2)]);
     }

@@ -11,7 +11,6 @@ use rusqlite::{Connection, Row, params};
 use super::{
     batch::remembered,
     ledger::{Ledger, Usage},
-    recent,
 };
 use crate::Retention;
 
@@ -255,9 +254,7 @@ impl<'a> Step<'a> {
     /// Removes a push; its id stays known for as long as it must.
     fn trim(&mut self, push: &Candidate) -> rusqlite::Result<()> {
         self.conn.prepare_cached("DELETE FROM pushes WHERE seq = ?1")?.execute([push.seq])?;
-        if let Some(seen) = self.ledger.recent.take(push.tenant, &push.push_id) {
-            recent::insert(self.conn, push.tenant, &push.push_id, seen)?;
-        }
+        self.ledger.recent.release(self.conn, push.tenant, &push.push_id, 0)?;
         let forgotten = self
             .conn
             .prepare_cached("DELETE FROM ids WHERE tenant = ?1 AND push_id = ?2 AND last_seen < ?3")?

@@ -3,7 +3,10 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::{Bench, push_of};
-use crate::{AppendOutcome, Health, sqlite::recovery::Failure};
+use crate::{
+    AppendOutcome, Health,
+    sqlite::{recent::KEPT, recovery::Failure},
+};
 
 impl Bench {
     fn pragma(&self, name: &str, value: u32) {
@@ -48,6 +51,32 @@ fn a_full_disk_fails_the_batch_and_nothing_of_it_is_stored() {
     bench.queue_push("acme", "small");
     assert!(matches!(bench.round()[..], [AppendOutcome::Stored(_), AppendOutcome::Stored(_)]));
     assert_eq!((bench.kept("acme").len(), bench.kept("umbra").len()), (2, 1));
+}
+
+#[test]
+fn what_is_known_by_heart_follows_a_commit_that_failed_at_its_end() {
+    let folder = TempDir::new().unwrap();
+    let mut bench = Bench::open(&folder.path().join("journal.db"));
+    for number in 0..5 * KEPT {
+        let id = number.to_string();
+        bench.queue_push("acme", &id);
+        let statement = ["UPDATE ON main.log", "INSERT ON main.ids", "UPDATE ON main.tenants"][number % 3];
+        let trap = format!("CREATE TEMP TRIGGER trap AFTER {statement} BEGIN SELECT RAISE(FAIL, 'trap'); END");
+        bench.writer.conn.as_ref().unwrap().execute_batch(&trap).unwrap();
+        let failed = bench.round() == [AppendOutcome::Failed];
+        if failed {
+            bench.writer.conn.as_ref().unwrap().execute_batch("DROP TRIGGER trap").unwrap();
+            bench.hurry();
+            bench.round();
+            bench.check_indexed();
+            bench.queue_push("acme", &id);
+            assert!(matches!(bench.round()[..], [AppendOutcome::Stored(_)]));
+        } else {
+            bench.writer.conn.as_ref().unwrap().execute_batch("DROP TRIGGER trap").unwrap();
+        }
+        bench.check_indexed();
+    }
+    assert_eq!(bench.kept("acme").len(), 5 * KEPT);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The writer, driven round by round without its thread.
 
 mod failing;
+mod indexed;
 mod log;
 mod migrating;
 mod model;
@@ -92,6 +93,23 @@ impl Bench {
     fn count(&self, table: &str) -> i64 {
         let waiting = if table == "ids" { self.writer.ledger.recent.len() } else { 0 };
         self.ask(&format!("SELECT count(*) FROM {table}")) + waiting.cast_signed() as i64
+    }
+
+    /// The table of ids has all up to a mark, and the rows of tenants count all up to it; what is after it is known by heart.
+    fn check_indexed(&mut self) {
+        let unknown = "SELECT count(*) FROM pushes p JOIN tenants t ON t.id = p.tenant
+             LEFT JOIN ids i ON i.tenant = p.tenant AND i.push_id = p.push_id
+             WHERE (p.seq <= (SELECT indexed FROM log) AND i.seq IS NULL) OR i.seq <> p.seq OR i.trimmed <> 0";
+        assert_eq!(self.ask(unknown), 0, "an id is missing");
+        let waiting = "SELECT count(*) FROM pushes p JOIN tenants t ON t.id = p.tenant
+             WHERE NOT EXISTS (SELECT 1 FROM ids i WHERE i.tenant = p.tenant AND i.push_id = p.push_id)";
+        assert_eq!(self.ask(waiting), self.writer.ledger.recent.len().cast_signed() as i64, "an id is forgotten");
+        let miscounted = "SELECT count(*) FROM tenants t WHERE (pushes, bytes) <>
+             (SELECT count(*), coalesce(sum(size), 0) FROM pushes p
+              WHERE p.tenant = t.id AND p.seq <= (SELECT indexed FROM log))";
+        assert_eq!(self.ask(miscounted), 0, "the usage of a tenant is wrong");
+        let bytes = "SELECT coalesce(sum(size), 0) FROM pushes p JOIN tenants t ON t.id = p.tenant";
+        assert_eq!(self.ask(bytes), self.writer.ledger.bytes().cast_signed(), "the usage of all is wrong");
     }
 
     fn ask(&self, sql: &str) -> i64 {

@@ -62,11 +62,15 @@ fn what_one_tenant_has_queued_delays_nobody_elses_next_commit() {
 }
 
 #[test]
-fn a_large_push_is_the_last_of_its_tenants_turn() {
+fn a_turn_ends_with_so_many_bytes() {
     let bench = Bench::new(1000, 1 << 30);
     assert!(bench.gets_in("a", LARGE - 1) && bench.gets_in("a", LARGE) && bench.gets_in("a", 1));
     assert!(bench.gets_in("b", 1) && bench.gets_in("b", 1));
     assert_eq!(bench.take(), ["a", "a", "b", "b", "a"]);
+    for tenant in ["a", "a", "a", "b"] {
+        assert!(bench.gets_in(tenant, LARGE / 2));
+    }
+    assert_eq!(bench.take(), ["a", "a", "b", "a"]);
 }
 
 #[test]
