@@ -204,7 +204,7 @@ impl<'a> Pen<'a> {
                 _ => return Ok(AppendOutcome::UnknownPush),
             },
         };
-        let recorded = self.recorded(seq)?;
+        let Some(recorded) = self.recorded(seq).optional()? else { return Ok(AppendOutcome::UnknownPush) };
         match recorded.decided(answer, by) {
             Ok(recorded) => {
                 self.record(seq, recorded)?;

@@ -95,7 +95,7 @@ impl Ledger {
             .optional()?;
         self.leaving_upto = leaving_upto.unwrap_or(indexed).cast_unsigned();
         self.load_range(conn, indexed, self.leaving_upto.cast_signed())?;
-        self.recent.turn(0);
+        self.recent.turn();
         for usage in &mut self.tenants {
             usage.leaving = std::mem::take(&mut usage.fresh);
         }

@@ -72,10 +72,10 @@ impl Recent {
         Ok(Some(seen.seq))
     }
 
-    /// What was added becomes what leaves first, and `passed` pushes were stored after it.
-    pub(super) fn turn(&mut self, passed: usize) {
+    /// What was added until now leaves from now on. Nothing may be left of what left before.
+    pub(super) fn turn(&mut self) {
         self.leaving = std::mem::take(&mut self.fresh);
-        self.passed = passed;
+        self.passed = 0;
     }
 
     #[cfg(test)]
@@ -100,7 +100,7 @@ impl Recent {
                 break;
             }
             let Some((key, seen)) = self.leaving.pop_first() else {
-                self.turn(0);
+                self.turn();
                 return Ok(true);
             };
             let (tenant, id) = key.split_at(size_of::<i64>());
