@@ -20,6 +20,7 @@ use super::{
     queue::Door,
     readers::Readers,
     retention::Schedule,
+    rhythm::Rhythm,
     shared::Shared,
     since,
     wal::Wal,
@@ -209,6 +210,7 @@ pub(super) fn prepare(mut config: JournalConfig, sink: Box<dyn CommitSink>) -> R
         failure: None,
         purges: Purges::default(),
         last_commit: Duration::ZERO,
+        rhythm: Rhythm::default(),
         lock,
     })
 }

@@ -1,7 +1,7 @@
 //! The engine over one `SQLite` database in WAL mode.
 //!
 //! One thread, the `writer`, owns the only connection that writes. It commits what queued up while the commit before
-//! was under way, of all tenants in turn (`queue`), in one transaction (`batch`), with the help of what it knows by heart
+//! was under way, of all tenants in turn (`queue`, `rhythm`), in one transaction (`batch`), with the help of what it knows by heart
 //! (`ledger`, `recent`), then does what an operator wants changed (`command`), and spends the time between commits on
 //! `retention`, which trims and erases, and on the write-ahead log (`wal`). A few threads with a read-only connection
 //! each serve `readers`. A lock file beside the database keeps other gateways away (`lock`).
@@ -26,6 +26,7 @@ mod readers;
 mod recent;
 mod recovery;
 mod retention;
+mod rhythm;
 mod schema;
 mod shared;
 mod since;

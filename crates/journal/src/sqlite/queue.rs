@@ -249,6 +249,11 @@ impl Queue {
         self.lock().is_empty()
     }
 
+    /// Appends that wait for the writer.
+    pub(super) fn len(&self) -> usize {
+        self.lock().lanes.len()
+    }
+
     /// Takes from the lanes in turn until `taken` has so many appends or so many bytes, and all commands.
     fn drain(&self, waiting: &mut Waiting, taken: &mut Taken, (pushes, bytes): (usize, usize)) {
         let mut sum: usize = 0;

@@ -5,6 +5,7 @@
 
 use std::{
     sync::Arc,
+    thread,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -21,6 +22,7 @@ use super::{
     queue::{Door, Taken},
     recovery::Failure,
     retention::Schedule,
+    rhythm::Rhythm,
     shared::Shared,
     wal::Wal,
 };
@@ -46,6 +48,8 @@ pub(super) struct Writer {
     pub(super) purges: Purges,
     /// How long the last commit took.
     pub(super) last_commit: Duration,
+    /// Whether the next batch waits for more.
+    pub(super) rhythm: Rhythm,
     /// Held until the last file is closed.
     pub(super) lock: JournalLock,
 }
@@ -82,7 +86,9 @@ impl Writer {
     /// One round: waits for pushes for a moment, then does all that is due.
     pub(super) fn round(&mut self) -> Round {
         let mut taken = Taken::default();
+        self.rhythm.wait(|| self.shared.queue.len(), thread::sleep);
         let door = self.shared.queue.take(&mut taken, self.wait());
+        self.rhythm.taken(taken.appends.len(), Instant::now());
         self.shared.progress.touch();
         if self.failure.is_some() {
             taken.refuse(&self.shared.reason());
