@@ -172,9 +172,8 @@ fn long_writes_leave_time_between_their_turns() {
         let mut events = gateway.subscribe(&["a"], Resume::Earliest);
         assert_eq!(events.next().await.name, "open");
         events.titles(turns * LONG_WRITES + 1).await;
-        // The first turn is no pause, nor does anything follow the last one.
-        let (least, most) = (LONG_PAUSE * (turns as u32 - 1), LONG_PAUSE * (turns as u32 + 2));
-        assert!((least..=most).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+        // Nothing precedes the first turn.
+        assert!(begun.elapsed() >= LONG_PAUSE * (turns as u32 - 1), "{:?}", begun.elapsed());
     });
 }
 
@@ -182,10 +181,10 @@ fn long_writes_leave_time_between_their_turns() {
 fn long_writes_get_their_turns_beside_news_without_end() {
     worker(|| async {
         let gateway = Gateway::start(FanoutConfig::default());
-        let shared = &gateway.fanout.shared;
+        let fanout = Arc::clone(&gateway.fanout.shared);
         // More than the shard takes before it lets others run.
         let (news, inbox) = tokio::sync::mpsc::channel(1 << 15);
-        let shard = Shard::new(Arc::clone(shared), shared.next_shard_id(), Arc::default());
+        let shard = Shard::new(Arc::clone(&fanout), fanout.next_shard_id(), Arc::default());
         tokio::task::spawn_local(run(Rc::downgrade(&shard), inbox, Duration::from_secs(1)));
         let (slot, ..) = shard.core().join(&[tenant("a")], Peer::default(), &Lease::default());
         let mut written = 0;
